@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one interface to every hypervisor driver. Nothing above this folder knows which driver it talks to.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "base/mapping.hpp"
+#include "base/result.hpp"
+
+namespace hypervisor {
+
+using base::Result;
+
+/// What a driver is and can do; shown by `chaos info`.
+struct Capabilities {
+    std::string name;          ///< "process", "xen", "kvm"
+    std::string version;       ///< of the driver or hypervisor
+    std::string isolation;     ///< one honest sentence
+    unsigned max_vcpus{1};     ///< of one domain
+    unsigned max_domains{0};   ///< that this host's limits allow at once
+    std::string max_domains_limit;   ///< the limit behind max_domains ("RLIMIT_NOFILE = 20000")
+    base::Bytes min_memory;    ///< of one domain
+    base::Bytes max_memory;    ///< of one domain on this host
+    std::vector<std::string> notes;  ///< what is missing on this host, each with the fix
+};
+
+/// What a shell is made of before its image is known: a pool flavour is one of these.
+struct ShellSpec {
+    base::Bytes memory;        ///< guest-physical size from address 0; a multiple of the page size
+    unsigned vcpus{1};
+    unsigned control_pages{2}; ///< noxs control pages, 1 .. max_control_pages; all zero at first
+    friend bool operator==(const ShellSpec&, const ShellSpec&) = default;
+};
+inline constexpr unsigned max_control_pages = 104;
+
+/// Where the pages of noxs lie in the guest's physical address space (outside its RAM map).
+struct Layout {
+    base::Bytes memory;
+    base::Gfn device_page;     ///< readable by the guest, written through Domain::write
+    base::Gfn control_first;   ///< control pages, contiguous
+    unsigned control_pages{0};
+};
+
+/// An image that is ready to be loaded: everything between its first and last loaded byte as one run.
+struct Image {
+    std::uint64_t load_gpa{0};           ///< where `bytes` goes; page aligned, 1 MiB or above
+    std::span<const std::byte> bytes;    ///< file contents of all segments, gaps zeroed
+    std::uint64_t end_gpa{0};            ///< end of the last segment's memory (bss included)
+    std::uint64_t entry64{0};            ///< 64-bit entry (ELF note, vendor "noxs"); 0: none
+    std::uint64_t entry_pvh{0};          ///< 32-bit entry (XEN_ELFNOTE_PHYS32_ENTRY); 0: none
+};
+
+/// What the guest is told at boot, through Xen's hvm_start_info.
+struct BootParams {
+    std::string_view cmdline;
+    std::span<const std::byte> ramdisk;  ///< empty: none. Loaded page aligned at the end of RAM as module 0
+};
+
+enum class Phase : std::uint8_t {
+    shell,    ///< prepared and parked; no image yet
+    loaded,   ///< image and boot parameters are in; never started
+    started,  ///< runs, waits, or is paused
+    dead,     ///< ended; kept until `destroy`
+};
+
+enum class DeathKind : std::uint8_t {
+    exited,          ///< the guest shut itself down; `code` is its exit code
+    crashed,         ///< a fault: `signal` (Linux number or exception), `address`, `ip`
+    forbidden_call,  ///< it called what its confinement forbids
+    out_of_memory,   ///< the host took its memory away or had none
+    killed,          ///< somebody outside the toolstack ended it, `signal`
+    destroyed,       ///< by Domain::destroy
+};
+
+/// Why a domain ended. Words for people: `describe`.
+struct Death {
+    DeathKind kind{DeathKind::exited};
+    std::int32_t code{0};
+    std::int32_t signal{0};
+    std::uint64_t address{0};
+    std::uint64_t ip{0};
+};
+
+/// The stable name of `kind` ("forbidden_call"), and a sentence ("crashed: SIGSEGV at 0xdead000, ip 0x100123").
+std::string_view kind_name(DeathKind kind) noexcept;
+std::string describe(const Death& death);
+
+/// What the driver itself knows of a domain at this moment.
+struct DomainInfo {
+    Phase phase{Phase::shell};
+    bool paused{false};
+    bool blocked{false};             ///< all vCPUs wait for an event
+    std::uint64_t cpu_time_us{0};    ///< consumed so far
+    base::Bytes resident;            ///< host memory of the guest's pages
+    std::int64_t host_pid{0};        ///< of the process behind it, 0 where there is none
+    Death death;                     ///< valid in Phase::dead
+};
+
+/// One domain. The object holds the toolstack's handles (mappings, descriptors); letting it go leaves the domain
+/// itself alone, so that a daemon can stop and a later one adopt its domains. Single-threaded per object, except
+/// where a method says otherwise; different domains may be used from different threads.
+class Domain {
+   public:
+    virtual ~Domain() = default;
+
+    base::DomId id() const { return id_; }
+    const Layout& layout() const { return layout_; }
+
+    // ---- prepare: allowed in Phase::shell
+
+    /// Reserves the next event channel between the guest and the toolstack; returns the guest's port.
+    virtual Result<base::EvtchnPort> open_channel() = 0;
+
+    /// Writes entry `ref` of the guest's grant table: domain `backend` may map `frame` read-write.
+    virtual Result<void> seed_grant(base::GrantRef ref, base::DomId backend, base::Gfn frame) = 0;
+
+    // ---- toolstack privilege
+
+    /// Copies `bytes` into guest memory or noxs pages at guest-physical `gpa`; never maps. limits: inside the domain.
+    virtual Result<void> write(std::uint64_t gpa, std::span<const std::byte> bytes) = 0;
+
+    /// Maps `count` guest pages from `first`, read-write, with toolstack privilege.
+    virtual Result<base::Mapping> map_pages(base::Gfn first, std::size_t count) = 0;
+
+    // ---- backend privilege
+
+    /// Maps the page that the guest granted to `backend` under `ref`, after checking the guest's grant table as it
+    /// stands now (permit_access, domid, frame inside the guest). The mapping must not outlive this object.
+    virtual Result<base::Mapping> map_grant(base::GrantRef ref, base::DomId backend, base::Access access) = 0;
+
+    // ---- execute. Hot: no allocation, lock, fork or log on success; no round trip to the hypervisor's owner.
+
+    /// Puts the image and the boot information into memory. Phase::shell -> Phase::loaded.
+    virtual Result<void> load(const Image& image, const BootParams& params) = 0;
+
+    /// Lets the vCPU go. Phase::loaded -> Phase::started. Calling it again on a started domain does no harm.
+    virtual Result<void> start() = 0;
+
+    /// Makes `port` pending in the guest and wakes it. Hot as above.
+    virtual Result<void> notify(base::EvtchnPort port) = 0;
+
+    // ---- management. May block for a round trip.
+
+    virtual Result<void> pause() = 0;
+    virtual Result<void> unpause() = 0;
+    /// Binds vCPUs to the host CPUs of `cpus` (bit per CPU).
+    virtual Result<void> set_affinity(std::uint64_t cpus) = 0;
+    /// Ends the domain and gives back all that it holds. Works in every phase, at any time; a second call does no
+    /// harm. No death is reported for it afterwards. After it only `id` may be called.
+    virtual Result<void> destroy() = 0;
+    virtual Result<DomainInfo> info() = 0;
+
+   protected:
+    Domain(base::DomId id, Layout layout) : id_(id), layout_(layout) {}
+    Domain(const Domain&) = delete;
+    Domain& operator=(const Domain&) = delete;
+    base::DomId id_;
+    Layout layout_;
+};
+
+/// Receives what `Hypervisor::poll` found. Called on the thread that polls. A handler may destroy domains, also the
+/// one it is called for.
+class EventSink {
+   public:
+    virtual ~EventSink() = default;
+    /// The guest rang `port` (one call may stand for many rings).
+    virtual void on_channel(base::DomId domain, base::EvtchnPort port) = 0;
+    /// The domain ended by itself. It keeps its id and handles until `destroy`.
+    virtual void on_death(base::DomId domain, const Death& death) = 0;
+    /// The owner of the domains is gone (chaos-hv was killed): every domain has ended; the driver must be opened anew.
+    virtual void on_lost(const base::Error& why) = 0;
+};
+
+class Hypervisor {
+   public:
+    virtual ~Hypervisor() = default;
+
+    virtual const Capabilities& capabilities() const = 0;
+
+    /// Prepares a domain and parks it, confined. Blocks for the time that takes. Thread-safe: the pool's refill
+    /// thread calls it while the main thread launches.
+    virtual Result<std::unique_ptr<Domain>> create_shell(const ShellSpec& spec) = 0;
+
+    /// Every domain that this driver owns and that no live object here stands for (after a restart of the daemon:
+    /// all of them, dead ones too). Call it once, before create_shell.
+    virtual Result<std::vector<std::unique_ptr<Domain>>> adopt() = 0;
+
+    /// Becomes readable when `poll` has work. Level-triggered.
+    virtual int poll_fd() const = 0;
+
+    /// Delivers up to `budget` events without blocking.
+    virtual Result<void> poll(EventSink& sink, std::size_t budget) = 0;
+};
+
+}  // namespace hypervisor
