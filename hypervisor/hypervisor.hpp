@@ -92,13 +92,18 @@ struct Death {
 std::string_view kind_name(DeathKind kind) noexcept;
 std::string describe(const Death& death);
 
+enum class Detail : std::uint8_t {
+    state,  ///< phase, paused, blocked, death: reads shared memory, cheap enough for a list of thousands
+    full,   ///< also cpu time and resident memory: asks the host
+};
+
 /// What the driver itself knows of a domain at this moment.
 struct DomainInfo {
     Phase phase{Phase::shell};
     bool paused{false};
     bool blocked{false};             ///< all vCPUs wait for an event
-    std::uint64_t cpu_time_us{0};    ///< consumed so far
-    base::Bytes resident;            ///< host memory of the guest's pages
+    std::uint64_t cpu_time_us{0};    ///< consumed so far (Detail::full)
+    base::Bytes resident;            ///< host memory of the guest's pages (Detail::full)
     std::int64_t host_pid{0};        ///< of the process behind it, 0 where there is none
     Death death;                     ///< valid in Phase::dead
 };
@@ -155,7 +160,7 @@ class Domain {
     /// Ends the domain and gives back all that it holds. Works in every phase, at any time; a second call does no
     /// harm. No death is reported for it afterwards. After it only `id` may be called.
     virtual Result<void> destroy() = 0;
-    virtual Result<DomainInfo> info() = 0;
+    virtual Result<DomainInfo> info(Detail detail) = 0;
 
    protected:
     Domain(base::DomId id, Layout layout) : id_(id), layout_(layout) {}

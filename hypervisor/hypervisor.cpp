@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/hypervisor.hpp"
+
+#include <array>
+#include <cstdio>
+#include <cstring>
+
+namespace hypervisor {
+
+std::string_view kind_name(DeathKind kind) noexcept {
+    switch (kind) {
+        case DeathKind::exited: return "exited";
+        case DeathKind::crashed: return "crashed";
+        case DeathKind::forbidden_call: return "forbidden_call";
+        case DeathKind::out_of_memory: return "out_of_memory";
+        case DeathKind::killed: return "killed";
+        case DeathKind::destroyed: return "destroyed";
+    }
+    return "unknown";
+}
+
+namespace {
+
+std::string signal_name(std::int32_t signal) {
+    const char* abbreviation = ::sigabbrev_np(signal);
+    return abbreviation != nullptr ? "SIG" + std::string(abbreviation) : "signal " + std::to_string(signal);
+}
+
+std::string hex(std::uint64_t value) {
+    std::array<char, 24> text;
+    std::snprintf(text.data(), text.size(), "0x%llx", static_cast<unsigned long long>(value));
+    return text.data();
+}
+
+std::string describe_crash(const Death& death) {
+    std::string text = "crashed: " + signal_name(death.signal);
+    if (death.ip == 0) {
+        return text + " (its state could not be read)";
+    }
+    return text + " at " + hex(death.address) + ", ip " + hex(death.ip);
+}
+
+}  // namespace
+
+std::string describe(const Death& death) {
+    switch (death.kind) {
+        case DeathKind::exited: return "exited with code " + std::to_string(death.code);
+        case DeathKind::crashed: return describe_crash(death);
+        case DeathKind::forbidden_call: return "killed: it made a system call that its confinement forbids";
+        case DeathKind::out_of_memory: return "killed: the host ran out of memory";
+        case DeathKind::killed: return "killed by " + signal_name(death.signal) + " from outside the toolstack";
+        case DeathKind::destroyed: return "destroyed";
+    }
+    return "ended";
+}
+
+}  // namespace hypervisor
