@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+// The guest that misbehaves, so that tests can see what that does to others. Command line:
+//   fault=KIND (below)   ready=0|1 (say ready first; 1)   exit=CODE (for fault=exit; 3)
+#include "guest-shims/frontends/console.hpp"
+#include "guest-shims/frontends/system.hpp"
+#include "guest-shims/platform/process/syscall.hpp"
+#include "guest-shims/runtime/cmdline.hpp"
+#include "guest-shims/runtime/shared.hpp"
+
+namespace guest {
+
+namespace wire = noxs::wire;
+
+namespace {
+
+// Linux x86-64 system calls: two that no guest may make, and write, of which it may make one form only.
+constexpr long nr_write = 1;
+constexpr long nr_open = 2;
+constexpr long nr_getpid = 39;
+
+/// Outside everything that a guest has, on every driver.
+constexpr std::uintptr_t wild_address = 0xdead0000;
+
+/// For attacks that end by themselves: long enough to overlap with what the other side does, short for a test.
+constexpr unsigned rounds = 2000;
+
+[[noreturn]] void idle(System& system) {
+    for (;;) {
+        system.wait();
+    }
+}
+
+void wild_read(System&) {
+    static_cast<void>(*reinterpret_cast<volatile const std::uint64_t*>(wild_address));
+}
+
+void wild_write(System&) {
+    *reinterpret_cast<volatile std::uint64_t*>(wild_address) = 1;
+}
+
+void jump(System&) {
+    reinterpret_cast<void (*)()>(wild_address)();
+}
+
+void getpid_call(System&) {
+    syscall4(nr_getpid);
+}
+
+void open_call(System&) {
+    const char path[] = "/etc/passwd";
+    syscall4(nr_open, reinterpret_cast<long>(path));
+}
+
+/// A permitted call on a descriptor that is not the guest's.
+void bad_syscall_args(System&) {
+    const char text[8] = {'e', 's', 'c', 'a', 'p', 'e', 'd', '\n'};
+    syscall4(nr_write, 1, reinterpret_cast<long>(text), sizeof text);
+}
+
+[[gnu::noinline]] unsigned recurse(unsigned depth) {
+    volatile char frame[512];
+    frame[0] = static_cast<char>(depth);
+    if (depth == 0xffffffff) {
+        return 0;
+    }
+    return recurse(depth + 1) + static_cast<unsigned>(frame[0]);
+}
+
+void stack_overflow(System& system) {
+    if (recurse(0) == 0) {
+        idle(system);
+    }
+}
+
+void memory(System& system) {
+    constexpr std::size_t chunk = 16 * 1024;
+    for (;;) {
+        auto* p = static_cast<volatile char*>(system.allocate(chunk));
+        for (std::size_t i = 0; i < chunk; i += base::page_size) {
+            p[i] = 1;
+        }
+    }
+}
+
+void console_flood(System& system) {
+    Console console(system);
+    for (std::uint64_t line = 0;; ++line) {
+        console.print("flood {:012} ........................................................\n", line);
+    }
+}
+
+/// Every port that there is, and the bell itself past the rule that it is rung only once; now and then with the value
+/// that makes an eventfd full.
+void doorbell_flood(System& system) {
+    constexpr long doorbell = 3;
+    for (std::uint64_t i = 0;; ++i) {
+        system.platform().notify(base::EvtchnPort{static_cast<std::uint32_t>(i % max_ports)});
+        const std::uint64_t value = i % 1024 == 1023 ? 0xfffffffffffffffe : 1;
+        syscall4(nr_write, doorbell, reinterpret_cast<long>(&value), sizeof value);
+    }
+}
+
+std::span<const wire::DeviceEntry> list_devices(System& system) {
+    static wire::DeviceEntry devices[wire::max_devices];
+    return {devices, system.devices().list(devices)};
+}
+
+/// Calls `ring` after each round of changes, so that every backend looks at every state.
+void notify_all(System& system, std::span<const wire::DeviceEntry> devices) {
+    for (const auto& device : devices) {
+        system.platform().notify(base::EvtchnPort{device.port});
+    }
+}
+
+void corrupt_device_page(System& system) {
+    auto* page = reinterpret_cast<volatile std::uint32_t*>(
+        const_cast<wire::DevicePage*>(system.boot().device_page));  // NOLINT: that it is const is the point
+    *page = 0xffffffff;
+}
+
+void corrupt_control_page(System& system) {
+    const auto devices = list_devices(system);
+    std::uint64_t noise = 0x9e3779b97f4a7c15;
+    for (unsigned round = 0;; ++round) {
+        for (const auto& device : devices) {
+            auto* words = reinterpret_cast<std::uint64_t*>(base::gpa_of(base::Gfn{device.control_gfn}));
+            for (std::size_t i = 0; i < base::page_size / sizeof *words; ++i) {
+                noise = noise * 6364136223846793005 + 1442695040888963407;
+                store_relaxed(words[i], round % 2 == 0 ? noise >> (noise & 63) : ~std::uint64_t{0});
+            }
+        }
+        notify_all(system, devices);
+    }
+}
+
+void corrupt_console_ring(System& system) {
+    Console console(system);
+    console.print("about to corrupt my console ring\n");
+    auto& ring = console.ring();
+    constexpr std::uint32_t absurd[] = {0x7fffffff, 0xffffffff, 2049, 0x80000000, 0, 0xfffff800};
+    for (unsigned round = 0; round < rounds; ++round) {
+        const std::uint32_t value = absurd[round % 6];
+        store_relaxed(ring.out_prod, load_relaxed(ring.out_cons) + value);
+        store_relaxed(ring.out_cons, value);
+        store_relaxed(ring.in_cons, load_relaxed(ring.in_prod) + value);
+        store_relaxed(ring.in_prod, ~value);
+        system.platform().notify(console.port());
+    }
+    idle(system);
+}
+
+void corrupt_grants(System& system) {
+    Console console(system);
+    console.print("about to corrupt my grants\n");
+    const auto table = system.platform().grant_table();
+    auto* control = console.control();
+    for (unsigned round = 0; round < rounds && control != nullptr; ++round) {
+        for (std::uint32_t i = 0; i < table.size(); ++i) {
+            const std::uint32_t noise = (i + round) * 2654435761U;
+            store_relaxed(table[i].frame, noise);
+            store_relaxed(table[i].domid, static_cast<std::uint16_t>(noise >> 30));
+            store_release(table[i].flags, static_cast<std::uint16_t>(noise >> 16));
+        }
+        store_relaxed(control->ring_ref, round % 2 == 0 ? round % 600 : 0xffffffffU - round);
+        store_relaxed(control->ring_size, round % 3 == 0 ? 4096U : round * 0x10001U);
+        store_release(control->header.frontend_state, round % 4 == 3 ? wire::State::closed : wire::State::connected);
+        system.platform().notify(console.port());
+    }
+    idle(system);
+}
+
+void never_ready(System& system) {
+    idle(system);
+}
+
+void exit_without_reason(System& system) {
+    system.platform().shutdown(number_option(system.cmdline(), "exit").value_or(3));
+}
+
+void panic(System& system) {
+    Console console(system);
+    system.panic("asked to");
+}
+
+struct Fault {
+    std::string_view name;
+    void (*act)(System&);
+};
+
+constexpr Fault faults[] = {
+    {"wild-read", wild_read},
+    {"wild-write", wild_write},
+    {"jump", jump},
+    {"syscall", getpid_call},
+    {"open", open_call},
+    {"bad-syscall-args", bad_syscall_args},
+    {"stack-overflow", stack_overflow},
+    {"memory", memory},
+    {"console-flood", console_flood},
+    {"doorbell-flood", doorbell_flood},
+    {"corrupt-device-page", corrupt_device_page},
+    {"corrupt-control-page", corrupt_control_page},
+    {"corrupt-console-ring", corrupt_console_ring},
+    {"corrupt-grants", corrupt_grants},
+    {"never-ready", never_ready},
+    {"exit", exit_without_reason},
+    {"panic", panic},
+};
+
+/// Exit code for a command line that names no fault, or one that did not do any harm.
+constexpr std::int32_t exit_usage = 64;  // sysexits.h: EX_USAGE
+constexpr std::int32_t exit_survived = 65;
+
+}  // namespace
+
+std::int32_t run(System& system) {
+    const std::string_view wanted = option(system.cmdline(), "fault").value_or("");
+    for (const Fault& fault : faults) {
+        if (fault.name != wanted) {
+            continue;
+        }
+        if (wanted != "never-ready" && number_option(system.cmdline(), "ready") != 0) {
+            system.ready();
+        }
+        fault.act(system);
+        return exit_survived;
+    }
+    Console console(system);
+    console.print("fault: no fault \"{}\"; there are:", wanted);
+    for (const Fault& fault : faults) {
+        console.print(" {}", fault.name);
+    }
+    console.print("\n");
+    return exit_usage;
+}
+
+}  // namespace guest

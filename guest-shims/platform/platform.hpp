@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole contract between a guest and what it runs on. One implementation per folder below this one:
+//   platform/select.cpp                     platform_for
+//   platform/process/process_platform.cpp   the process driver
+// Everything above this header (frontends, guests) is written once for every hypervisor.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "base/hvm_start_info.hpp"
+#include "base/ids.hpp"
+
+namespace guest {
+
+/// A length of time.
+struct Nanoseconds {
+    std::uint64_t value{};
+};
+
+inline constexpr unsigned max_ports = 128;
+
+/// A set of event channel ports.
+struct PortSet {
+    std::uint64_t words[max_ports / 64]{};
+
+    constexpr bool any() const { return (words[0] | words[1]) != 0; }
+    constexpr bool has(base::EvtchnPort port) const {
+        return port.value < max_ports && (words[port.value / 64] >> (port.value % 64) & 1) != 0;
+    }
+};
+
+/// What a guest may ask of the machine it runs on. A guest has one vCPU: nothing here is thread-safe. Objects are
+/// static, hold no resources and are never destroyed.
+class Platform {
+ public:
+    /// For people: "process", "xen" ...
+    virtual std::string_view name() const = 0;
+
+    /// Makes `port` pending at its other end. At most one system call or exit; none where the other end has not yet
+    /// looked at an earlier notification. A port out of range is ignored.
+    virtual void notify(base::EvtchnPort port) = 0;
+
+    /// Takes the ports that became pending since the last call, and clears them.
+    virtual PortSet take_pending() = 0;
+
+    /// Sleeps until a port is pending or `timeout` is over; returns at once where one is pending already. May return
+    /// early for no reason: look at the state that you wait for, and wait again.
+    virtual void wait(std::optional<Nanoseconds> timeout) = 0;
+
+    /// Time since some fixed point; never goes back.
+    virtual Nanoseconds monotonic() const = 0;
+
+    /// Time since 1970-01-01 00:00 UTC.
+    virtual Nanoseconds wall_clock() const = 0;
+
+    /// Fills `out` with bytes fit for keys.
+    virtual void entropy(std::span<std::byte> out) = 0;
+
+    /// The grant table, shared with the hypervisor.
+    virtual std::span<base::GrantEntryV1> grant_table() = 0;
+
+    /// Ends the domain. `code` is what the toolstack is told; a reason in words goes through sysctl before.
+    [[noreturn]] virtual void shutdown(std::int32_t code) = 0;
+
+ protected:
+    constexpr Platform() = default;
+    ~Platform() = default;
+};
+
+/// The platform whose entry code passed `platform_id`, or null where this image has none for it.
+Platform* platform_for(std::uint64_t platform_id);
+
+}  // namespace guest
