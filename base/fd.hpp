@@ -9,7 +9,7 @@ namespace base {
 
 /// Owns a file descriptor; closes it when it goes. Move-only.
 class Fd {
-   public:
+ public:
     Fd() = default;
     explicit Fd(int fd) : fd_(fd) {}
     Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
@@ -33,7 +33,7 @@ class Fd {
         fd_ = fd;
     }
 
-   private:
+ private:
     int fd_{-1};
 };
 

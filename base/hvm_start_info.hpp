@@ -55,9 +55,9 @@ struct GrantEntryV1 {
     std::uint32_t frame;  // 4  gfn
 };
 static_assert(sizeof(GrantEntryV1) == 8);
-inline constexpr std::uint16_t grant_type_mask = 3;      // GTF_type_mask
-inline constexpr std::uint16_t grant_permit_access = 1;  // GTF_permit_access
-inline constexpr std::uint16_t grant_readonly = 4;       // GTF_readonly
+inline constexpr std::uint16_t grant_type_mask = 3;         // GTF_type_mask
+inline constexpr std::uint16_t grant_permit_access = 1;     // GTF_permit_access
+inline constexpr std::uint16_t grant_readonly = 4;          // GTF_readonly
 inline constexpr std::uint32_t grant_reserved_entries = 8;  // GNTTAB_NR_RESERVED_ENTRIES
 
 }  // namespace base

@@ -41,13 +41,21 @@ struct Bytes {
     friend constexpr auto operator<=>(const Bytes&, const Bytes&) = default;
 };
 
-constexpr Bytes kib(std::uint64_t n) { return Bytes{n << 10}; }
-constexpr Bytes mib(std::uint64_t n) { return Bytes{n << 20}; }
+constexpr Bytes kib(std::uint64_t n) {
+    return Bytes{n << 10};
+}
+constexpr Bytes mib(std::uint64_t n) {
+    return Bytes{n << 20};
+}
 
 inline constexpr std::uint64_t page_shift = 12;
 inline constexpr std::uint64_t page_size = 1U << page_shift;
 
-constexpr std::uint64_t gpa_of(Gfn gfn) { return gfn.value << page_shift; }
-constexpr Gfn gfn_of(std::uint64_t gpa) { return Gfn{gpa >> page_shift}; }
+constexpr std::uint64_t gpa_of(Gfn gfn) {
+    return gfn.value << page_shift;
+}
+constexpr Gfn gfn_of(std::uint64_t gpa) {
+    return Gfn{gpa >> page_shift};
+}
 
 }  // namespace base

@@ -29,7 +29,9 @@ std::optional<Level> level_from_name(std::string_view name) noexcept {
     return std::nullopt;
 }
 
-void set_log_level(Level level) noexcept { threshold.store(level, std::memory_order_relaxed); }
+void set_log_level(Level level) noexcept {
+    threshold.store(level, std::memory_order_relaxed);
+}
 
 void log(Level level, std::string_view text) noexcept {
     if (level > threshold.load(std::memory_order_relaxed)) {

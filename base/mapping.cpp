@@ -44,8 +44,8 @@ Result<Mapping> Mapping::map(int fd, std::uint64_t offset, std::size_t size, Acc
     const auto options =
         populate == Populate::now ? MAP_SHARED | MAP_POPULATE : static_cast<int>(ipc::default_map_options);
     try {
-        mapping.region_ = std::make_unique<Region>(ipc::mapped_region(
-            MappableFd{fd}, mode, static_cast<ipc::offset_t>(offset), size, nullptr, options));
+        mapping.region_ = std::make_unique<Region>(
+            ipc::mapped_region(MappableFd{fd}, mode, static_cast<ipc::offset_t>(offset), size, nullptr, options));
     } catch (const ipc::interprocess_exception& e) {
         return fail(sys_error(e.get_native_error(), "mapping of shared pages"));
     }

@@ -17,7 +17,7 @@ enum class Populate { on_touch, now };
 /// somebody else keeps alive (`view`). Move-only. What is behind `data()` may be written by a guest at any time:
 /// copy once, validate the copy.
 class Mapping {
-   public:
+ public:
     Mapping();
     Mapping(Mapping&&) noexcept;
     Mapping& operator=(Mapping&&) noexcept;
@@ -41,7 +41,7 @@ class Mapping {
         return reinterpret_cast<T*>(data_ + offset);
     }
 
-   private:
+ private:
     struct Region;
     std::unique_ptr<Region> region_;
     std::byte* data_{nullptr};

@@ -55,7 +55,9 @@ using Result = std::expected<T, Error>;
 inline std::unexpected<Error> fail(Code code, std::string message) {
     return std::unexpected<Error>(Error{code, 0, std::move(message)});
 }
-inline std::unexpected<Error> fail(Error error) { return std::unexpected<Error>(std::move(error)); }
+inline std::unexpected<Error> fail(Error error) {
+    return std::unexpected<Error>(std::move(error));
+}
 inline std::unexpected<Error> fail_errno(int err, std::string_view what) {
     return std::unexpected<Error>(sys_error(err, what));
 }
@@ -66,18 +68,18 @@ inline std::unexpected<Error> fail_errno(int err, std::string_view what) {
 #define BASE_CONCAT(a, b) BASE_CONCAT_(a, b)
 
 /// Evaluates a Result; on error returns it from the enclosing function.
-#define BASE_TRY(expr)                                             \
-    do {                                                           \
-        if (auto base_try_ = (expr); !base_try_) {                 \
-            return std::unexpected(std::move(base_try_).error());  \
-        }                                                          \
+#define BASE_TRY(expr)                                            \
+    do {                                                          \
+        if (auto&& base_try_ = (expr); !base_try_) {              \
+            return std::unexpected(std::move(base_try_).error()); \
+        }                                                         \
     } while (false)
 
 /// `BASE_ASSIGN(auto fd, open_it());` binds the value, or returns the error from the enclosing function.
 #define BASE_ASSIGN(decl, expr) BASE_ASSIGN_(decl, expr, BASE_CONCAT(base_assign_, __LINE__))
-#define BASE_ASSIGN_(decl, expr, tmp)                     \
-    auto tmp = (expr);                                    \
-    if (!tmp) {                                           \
-        return std::unexpected(std::move(tmp).error());   \
-    }                                                     \
+#define BASE_ASSIGN_(decl, expr, tmp)                   \
+    auto tmp = (expr);                                  \
+    if (!tmp) {                                         \
+        return std::unexpected(std::move(tmp).error()); \
+    }                                                   \
     decl = *std::move(tmp)

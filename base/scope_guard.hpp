@@ -8,7 +8,7 @@ namespace base {
 /// Runs `undo` at the end of the scope unless `dismiss`ed: rollback of the steps done so far.
 template <class F>
 class [[nodiscard]] ScopeGuard {
-   public:
+ public:
     explicit ScopeGuard(F undo) : undo_(std::move(undo)) {}
     ScopeGuard(const ScopeGuard&) = delete;
     ScopeGuard& operator=(const ScopeGuard&) = delete;
@@ -19,7 +19,7 @@ class [[nodiscard]] ScopeGuard {
     }
     void dismiss() { armed_ = false; }
 
-   private:
+ private:
     F undo_;
     bool armed_{true};
 };

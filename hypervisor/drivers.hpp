@@ -11,8 +11,8 @@
 namespace hypervisor {
 
 struct DriverOptions {
-    std::string runtime_dir;   ///< sockets of the driver's helpers live here; exists
-    std::string helper_dir;    ///< where helper programs are (chaos-hv); empty: beside the running program
+    std::string runtime_dir;  ///< sockets of the driver's helpers live here; exists
+    std::string helper_dir;   ///< where helper programs are (chaos-hv); empty: beside the running program
 };
 
 /// Names of the drivers in this build, best first.

@@ -20,22 +20,22 @@ using base::Result;
 
 /// What a driver is and can do; shown by `chaos info`.
 struct Capabilities {
-    std::string name;          ///< "process", "xen", "kvm"
-    std::string version;       ///< of the driver or hypervisor
-    std::string isolation;     ///< one honest sentence
-    unsigned max_vcpus{1};     ///< of one domain
-    unsigned max_domains{0};   ///< that this host's limits allow at once
+    std::string name;                ///< "process", "xen", "kvm"
+    std::string version;             ///< of the driver or hypervisor
+    std::string isolation;           ///< one honest sentence
+    unsigned max_vcpus{1};           ///< of one domain
+    unsigned max_domains{0};         ///< that this host's limits allow at once
     std::string max_domains_limit;   ///< the limit behind max_domains ("RLIMIT_NOFILE = 20000")
-    base::Bytes min_memory;    ///< of one domain
-    base::Bytes max_memory;    ///< of one domain on this host
+    base::Bytes min_memory;          ///< of one domain
+    base::Bytes max_memory;          ///< of one domain on this host
     std::vector<std::string> notes;  ///< what is missing on this host, each with the fix
 };
 
 /// What a shell is made of before its image is known: a pool flavour is one of these.
 struct ShellSpec {
-    base::Bytes memory;        ///< guest-physical size from address 0; a multiple of the page size
+    base::Bytes memory;  ///< guest-physical size from address 0; a multiple of the page size
     unsigned vcpus{1};
-    unsigned control_pages{2}; ///< noxs control pages, 1 .. max_control_pages; all zero at first
+    unsigned control_pages{2};  ///< noxs control pages, 1 .. max_control_pages; all zero at first
     friend bool operator==(const ShellSpec&, const ShellSpec&) = default;
 };
 inline constexpr unsigned max_control_pages = 104;
@@ -43,18 +43,18 @@ inline constexpr unsigned max_control_pages = 104;
 /// Where the pages of noxs lie in the guest's physical address space (outside its RAM map).
 struct Layout {
     base::Bytes memory;
-    base::Gfn device_page;     ///< readable by the guest, written through Domain::write
-    base::Gfn control_first;   ///< control pages, contiguous
+    base::Gfn device_page;    ///< readable by the guest, written through Domain::write
+    base::Gfn control_first;  ///< control pages, contiguous
     unsigned control_pages{0};
 };
 
 /// An image that is ready to be loaded: everything between its first and last loaded byte as one run.
 struct Image {
-    std::uint64_t load_gpa{0};           ///< where `bytes` goes; page aligned, 1 MiB or above
-    std::span<const std::byte> bytes;    ///< file contents of all segments, gaps zeroed
-    std::uint64_t end_gpa{0};            ///< end of the last segment's memory (bss included)
-    std::uint64_t entry64{0};            ///< 64-bit entry (ELF note, vendor "noxs"); 0: none
-    std::uint64_t entry_pvh{0};          ///< 32-bit entry (XEN_ELFNOTE_PHYS32_ENTRY); 0: none
+    std::uint64_t load_gpa{0};         ///< where `bytes` goes; page aligned, 1 MiB or above
+    std::span<const std::byte> bytes;  ///< file contents of all segments, gaps zeroed
+    std::uint64_t end_gpa{0};          ///< end of the last segment's memory (bss included)
+    std::uint64_t entry64{0};          ///< 64-bit entry (ELF note, vendor "noxs"); 0: none
+    std::uint64_t entry_pvh{0};        ///< 32-bit entry (XEN_ELFNOTE_PHYS32_ENTRY); 0: none
 };
 
 /// What the guest is told at boot, through Xen's hvm_start_info.
@@ -101,18 +101,18 @@ enum class Detail : std::uint8_t {
 struct DomainInfo {
     Phase phase{Phase::shell};
     bool paused{false};
-    bool blocked{false};             ///< all vCPUs wait for an event
-    std::uint64_t cpu_time_us{0};    ///< consumed so far (Detail::full)
-    base::Bytes resident;            ///< host memory of the guest's pages (Detail::full)
-    std::int64_t host_pid{0};        ///< of the process behind it, 0 where there is none
-    Death death;                     ///< valid in Phase::dead
+    bool blocked{false};           ///< all vCPUs wait for an event
+    std::uint64_t cpu_time_us{0};  ///< consumed so far (Detail::full)
+    base::Bytes resident;          ///< host memory of the guest's pages (Detail::full)
+    std::int64_t host_pid{0};      ///< of the process behind it, 0 where there is none
+    Death death;                   ///< valid in Phase::dead
 };
 
 /// One domain. The object holds the toolstack's handles (mappings, descriptors); letting it go leaves the domain
 /// itself alone, so that a daemon can stop and a later one adopt its domains. Single-threaded per object, except
 /// where a method says otherwise; different domains may be used from different threads.
 class Domain {
-   public:
+ public:
     virtual ~Domain() = default;
 
     base::DomId id() const { return id_; }
@@ -162,7 +162,7 @@ class Domain {
     virtual Result<void> destroy() = 0;
     virtual Result<DomainInfo> info(Detail detail) = 0;
 
-   protected:
+ protected:
     Domain(base::DomId id, Layout layout) : id_(id), layout_(layout) {}
     Domain(const Domain&) = delete;
     Domain& operator=(const Domain&) = delete;
@@ -173,7 +173,7 @@ class Domain {
 /// Receives what `Hypervisor::poll` found. Called on the thread that polls. A handler may destroy domains, also the
 /// one it is called for.
 class EventSink {
-   public:
+ public:
     virtual ~EventSink() = default;
     /// The guest rang `port` (one call may stand for many rings).
     virtual void on_channel(base::DomId domain, base::EvtchnPort port) = 0;
@@ -184,7 +184,7 @@ class EventSink {
 };
 
 class Hypervisor {
-   public:
+ public:
     virtual ~Hypervisor() = default;
 
     virtual const Capabilities& capabilities() const = 0;

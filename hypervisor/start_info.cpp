@@ -11,7 +11,7 @@ namespace {
 
 /// Appends objects to a page and hands out the guest-physical addresses where they lie.
 class PageCursor {
-   public:
+ public:
     PageCursor(std::span<std::byte, base::page_size> page, std::uint64_t gpa) : page_(page), gpa_(gpa) {}
 
     std::uint64_t put(std::span<const std::byte> bytes) {
@@ -37,7 +37,7 @@ class PageCursor {
     std::size_t used() const { return used_; }
     bool overflow() const { return overflow_; }
 
-   private:
+ private:
     void put_nul() {
         if (used_ == page_.size()) {
             overflow_ = true;

@@ -49,11 +49,11 @@ struct EventPage {
     std::uint64_t entry;        //  48  first instruction of the guest
     std::uint64_t start_info;   //  56  its first argument
     // Filled by the crash handler in the guest's own process: believed for display only.
-    std::uint32_t crash_signal; //  64  0: none
-    std::uint32_t crash_code;   //  68  si_code
-    std::uint64_t crash_addr;   //  72  si_addr
-    std::uint64_t crash_ip;     //  80
-    std::uint64_t crash_sp;     //  88
+    std::uint32_t crash_signal;  //  64  0: none
+    std::uint32_t crash_code;    //  68  si_code
+    std::uint64_t crash_addr;    //  72  si_addr
+    std::uint64_t crash_ip;      //  80
+    std::uint64_t crash_sp;      //  88
 };
 static_assert(sizeof(EventPage) == 96 && offsetof(EventPage, wake) == 32 && offsetof(EventPage, boot) == 40);
 static_assert(offsetof(EventPage, entry) == 48 && offsetof(EventPage, crash_signal) == 64);

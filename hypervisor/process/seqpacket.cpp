@@ -61,7 +61,7 @@ base::Result<base::Fd> connect_seqpacket(const std::string& path) {
     return socket;
 }
 
-base::Result<void> send_packet(int socket, std::span<const std::byte> message, std::span<const int> fds) {
+base::Result<void> send_packet(int socket, std::span<const std::byte> message, std::span<const int> fds, Wait wait) {
     iovec part{const_cast<std::byte*>(message.data()), message.size()};
     alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(max_message_fds * sizeof(int))> control{};
     msghdr header{};
@@ -76,7 +76,7 @@ base::Result<void> send_packet(int socket, std::span<const std::byte> message, s
         rights->cmsg_len = CMSG_LEN(fds.size_bytes());
         std::memcpy(CMSG_DATA(rights), fds.data(), fds.size_bytes());
     }
-    while (::sendmsg(socket, &header, MSG_NOSIGNAL) < 0) {
+    while (::sendmsg(socket, &header, MSG_NOSIGNAL | (wait == Wait::no ? MSG_DONTWAIT : 0)) < 0) {
         if (errno != EINTR) {
             return base::fail_errno(errno, "sending to the peer");
         }

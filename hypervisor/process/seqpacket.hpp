@@ -26,10 +26,12 @@ base::Result<base::Fd> listen_seqpacket(const std::string& path);
 /// Connects to `path`. Code::unavailable or not_found when nobody listens.
 base::Result<base::Fd> connect_seqpacket(const std::string& path);
 
-/// Sends one message with up to max_message_fds descriptors. Code::unavailable when the peer is gone.
-base::Result<void> send_packet(int socket, std::span<const std::byte> message, std::span<const int> fds = {});
-
 enum class Wait { yes, no };
+
+/// Sends one message with up to max_message_fds descriptors. Code::unavailable when the peer is gone. With Wait::no and
+/// no room: sys_errno is EAGAIN.
+base::Result<void> send_packet(int socket, std::span<const std::byte> message, std::span<const int> fds = {},
+                               Wait wait = Wait::yes);
 
 /// Receives one message into `buffer`. size 0: the peer closed. With Wait::no and nothing there: sys_errno is EAGAIN.
 /// A message that does not fit is a protocol_error.

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/drivers.hpp"
+
+#include <array>
+
+#include "hypervisor/process/process_driver.hpp"
+
+namespace hypervisor {
+
+namespace {
+
+struct Driver {
+    std::string_view name;
+    Result<std::unique_ptr<Hypervisor>> (*open)(const DriverOptions&);
+};
+
+/// Best first. A new driver adds its line here.
+constexpr std::array<Driver, 1> drivers{{
+    {"process", &process::ProcessDriver::open},
+}};
+
+}  // namespace
+
+std::vector<std::string_view> driver_names() {
+    std::vector<std::string_view> names;
+    for (const auto& driver : drivers) {
+        names.push_back(driver.name);
+    }
+    return names;
+}
+
+Result<std::unique_ptr<Hypervisor>> open_driver(std::string_view name, const DriverOptions& options) {
+    std::string reasons;
+    auto code = base::Code::invalid_argument;
+    for (const auto& driver : drivers) {
+        if (name != "auto" && name != driver.name) {
+            continue;
+        }
+        auto opened = driver.open(options);
+        if (opened || name == driver.name) {
+            return opened;
+        }
+        code = opened.error().code;
+        reasons += (reasons.empty() ? "" : "; ") + std::string(driver.name) + ": " + opened.error().message;
+    }
+    if (name != "auto") {
+        return base::fail(base::Code::invalid_argument, "no hypervisor driver \"" + std::string(name) + "\"");
+    }
+    return base::fail(code, "no hypervisor driver works here: " + reasons);
+}
+
+}  // namespace hypervisor

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// chaos-hv: the hypervisor of the process driver. Owns the domains, so that chaosd can crash and come back.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <string>
+#include <string_view>
+
+#include "hypervisor/process/hv/confinement.hpp"
+#include "hypervisor/process/hv/domain_process.hpp"
+#include "hypervisor/process/hv/server.hpp"
+#include "hypervisor/process/hv_protocol.hpp"
+#include "hypervisor/process/seqpacket.hpp"
+
+namespace {
+
+using namespace hypervisor::process;
+
+constexpr const char* usage =
+    "chaos-hv: owns the domains of chaos's process driver. chaosd starts it; you need not.\n"
+    "usage: chaos-hv --socket PATH [--foreground]\n"
+    "  --socket PATH   listen there (SOCK_SEQPACKET, mode 0600)\n"
+    "  --foreground    do not go into the background\n"
+    "It ends when its last client is gone and no domain is left. Ending it ends all its domains.\n";
+
+struct Options {
+    std::string socket;
+    bool foreground{false};
+    bool help{false};
+};
+
+bool parse(int argc, char** argv, Options& options) {
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view word = argv[i];
+        if (word == "--socket" && i + 1 < argc) {
+            options.socket = argv[++i];
+        } else if (word == "--foreground") {
+            options.foreground = true;
+        } else if (word == "--help" || word == "-h") {
+            options.help = true;
+        } else {
+            return false;
+        }
+    }
+    return options.help || !options.socket.empty();
+}
+
+/// Descriptors 0, 1 and the doorbell slot hold /dev/null, everything else but standard error is closed.
+bool tidy_descriptors() {
+    if (::close_range(3, ~0U, 0) != 0) {
+        return false;
+    }
+    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    return null == reserved_doorbell_slot && ::dup2(null, 0) == 0 && ::dup2(null, 1) == 1;
+}
+
+void raise_limits() {
+    rlimit descriptors{};
+    ::getrlimit(RLIMIT_NOFILE, &descriptors);
+    const rlimit wanted{1U << 20, 1U << 20};
+    if (descriptors.rlim_max >= wanted.rlim_max || ::setrlimit(RLIMIT_NOFILE, &wanted) != 0) {
+        descriptors.rlim_cur = descriptors.rlim_max;
+        ::setrlimit(RLIMIT_NOFILE, &descriptors);
+    }
+    const rlimit no_core{0, 0};
+    ::setrlimit(RLIMIT_CORE, &no_core);
+}
+
+base::Result<void> serve(const Options& options) {
+    BASE_ASSIGN(auto listener, listen_seqpacket(options.socket));
+    BASE_ASSIGN(auto trampoline, make_trampoline());
+    BASE_ASSIGN(auto missing, confine_self());
+    ::prctl(PR_SET_DUMPABLE, 0);
+    if (!options.foreground) {
+        // The starter waits for the end of the process that it started: from here on clients can connect.
+        const pid_t child = ::fork();
+        if (child < 0) {
+            return base::fail_errno(errno, "fork");
+        }
+        if (child > 0) {
+            ::_exit(0);
+        }
+        ::setsid();
+    }
+    BASE_ASSIGN(const auto server, Server::open(std::move(listener), std::move(trampoline), std::move(missing)));
+    return server->run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Options options;
+    if (!parse(argc, argv, options)) {
+        std::fputs(usage, stderr);
+        return 2;
+    }
+    if (options.help) {
+        std::fputs(usage, stdout);
+        return 0;
+    }
+    ::signal(SIGPIPE, SIG_IGN);
+    ::signal(SIGHUP, SIG_IGN);
+    ::umask(0077);
+    if (!tidy_descriptors()) {
+        std::fputs("chaos-hv: cannot tidy its descriptors\n", stderr);
+        return 1;
+    }
+    raise_limits();
+    if (const auto served = serve(options); !served) {
+        std::fprintf(stderr, "chaos-hv: %s\n", served.error().message.c_str());
+        return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "hypervisor/process/hv/confinement.hpp"
+#include "hypervisor/process/hv/domain_process.hpp"
+#include "hypervisor/process/hv_protocol.hpp"
+
+namespace hypervisor::process {
+
+/// chaos-hv: owns the domains and answers hv_protocol.hpp. Single-threaded; sleeps unless a peer asks or a domain dies.
+/// When the last peer goes, shells without an image go too; when no domain is left either, `run` returns.
+class Server {
+ public:
+    /// `missing`: what confine_self could not do, told to every peer in hello.
+    static base::Result<std::unique_ptr<Server>> open(base::Fd listener, Trampoline trampoline,
+                                                      std::vector<std::string> missing);
+
+    /// Serves until there is nothing left to own, or SIGTERM. Ends all domains before it returns.
+    base::Result<void> run();
+
+ private:
+    struct Waiter {
+        int connection{-1};  ///< who asked for the destroy; -1: nobody waits
+    };
+    struct Owned {
+        DomainProcess process;
+        bool ending{false};  ///< destroy was asked for; forgotten when its process is gone
+        Waiter waiter;
+    };
+
+    Server() = default;
+    base::Result<void> watch(int fd, std::uint32_t events, int operation) const;
+    void accept_peer();
+    void drop_peer(int connection);
+    void serve_peer(int connection);
+    void answer(int connection, const Request& request);
+    void hello(int connection, const Request& request) const;
+    void create(int connection, const Request& request);
+    void destroy(int connection, const Request& request);
+    void list(int connection) const;
+    void subscribe(int connection);
+    int signal_domain(const Request& request, int signal, bool paused);
+    int set_affinity(const Request& request);
+    void reap_children();
+    void on_exit(pid_t pid, int how, int status);
+    void tell_deaths();
+    void forget(std::uint16_t id);
+    void abandon_shells();
+    base::Result<base::DomId> free_id();
+    void end_all();
+    void reply(int connection, const Reply& message, const DomainProcess* handles = nullptr) const;
+
+    base::Fd listener_;
+    base::Fd epoll_;
+    base::Fd signals_;
+    Trampoline trampoline_;
+    std::string missing_;
+    std::unordered_map<std::uint16_t, Owned> domains_;
+    std::unordered_map<pid_t, std::uint16_t> ids_by_pid_;
+    std::map<int, base::Fd> peers_;
+    int subscriber_{-1};
+    std::deque<std::uint16_t> untold_deaths_;
+    std::uint16_t last_id_{0};
+    bool stopping_{false};
+};
+
+}  // namespace hypervisor::process

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Messages between the process driver (in chaosd) and chaos-hv: one fixed-size request, one reply, over SEQPACKET on one
+// machine. A change of any byte is a new protocol_version; a driver and a chaos-hv of different versions refuse each other.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+namespace hypervisor::process {
+
+inline constexpr std::uint32_t protocol_version = 1;
+inline constexpr char socket_name[] = "hv.sock";  // in the runtime directory
+
+enum class Op : std::uint32_t {
+    hello = 1,    ///< version in `arg`; the reply's `arg` is chaos-hv's, `limit` its descriptor limit, `pid` its pid
+    create = 2,   ///< memory, vcpus, control_pages; the reply carries [memory, doorbell]
+    destroy = 3,  ///< ends and forgets `domain`; answered when its process is gone
+    pause = 4,
+    unpause = 5,
+    affinity = 6,   ///< host CPUs as bits in `arg`
+    list = 7,       ///< one reply per domain with [memory, doorbell], then one with domain 0
+    subscribe = 8,  ///< this connection gets a reply with op `death` for every domain that ends by itself
+    death = 9,      ///< chaos-hv only
+};
+
+struct Request {
+    Op op;                        //  0
+    std::uint32_t domain;         //  4
+    std::uint64_t arg;            //  8
+    std::uint64_t memory;         // 16  bytes
+    std::uint32_t vcpus;          // 24
+    std::uint32_t control_pages;  // 28
+};
+static_assert(sizeof(Request) == 32 && std::has_unique_object_representations_v<Request>);
+
+/// How a domain ended, as chaos-hv saw it.
+struct DeathRecord {
+    std::uint32_t kind;     //  0  hypervisor::DeathKind
+    std::int32_t code;      //  4
+    std::int32_t signal;    //  8
+    std::uint32_t dead;     // 12  1: it has ended
+    std::uint64_t address;  // 16
+    std::uint64_t ip;       // 24
+};
+static_assert(sizeof(DeathRecord) == 32 && std::has_unique_object_representations_v<DeathRecord>);
+
+struct Reply {
+    Op op;                        //   0
+    std::int32_t error;           //   4  0 or an errno
+    std::uint32_t domain;         //   8
+    std::int32_t pid;             //  12
+    std::uint64_t arg;            //  16
+    std::uint64_t limit;          //  24
+    std::uint64_t memory;         //  32
+    std::uint32_t control_pages;  //  40
+    std::uint32_t paused;         //  44
+    DeathRecord death;            //  48
+    char text[176];               //  80  what failed, or in hello what is missing on this host; ends in NUL
+};
+static_assert(sizeof(Reply) == 256 && std::has_unique_object_representations_v<Reply>);
+
+}  // namespace hypervisor::process

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/process/process_domain.hpp"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cerrno>
+#include <climits>
+#include <string>
+
+#include "base/hvm_start_info.hpp"
+#include "hypervisor/process/host_usage.hpp"
+#include "hypervisor/process/process_driver.hpp"
+#include "hypervisor/start_info.hpp"
+
+namespace hypervisor::process {
+
+namespace {
+
+/// A guest may ring this often in one window; then its doorbell is ignored until the window ends.
+constexpr std::uint32_t max_rings = 200;
+
+Layout layout_of(const Reply& record) {
+    return {base::Bytes{record.memory}, base::gfn_of(abi::device_page_gpa), base::gfn_of(abi::control_gpa),
+            record.control_pages};
+}
+
+Death death_of(const DeathRecord& record) {
+    return {static_cast<DeathKind>(record.kind), record.code, record.signal, record.address, record.ip};
+}
+
+template <class T>
+std::atomic_ref<T> shared(T& field) {
+    return std::atomic_ref<T>(field);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ProcessDomain>> ProcessDomain::open(ProcessDriver& driver, DomainHandles handles) {
+    if (!handles.memory || !handles.doorbell || handles.record.control_pages > max_control_pages) {
+        return base::fail(base::Code::protocol_error, "chaos-hv handed over an incomplete domain");
+    }
+    const auto pages = 1 + handles.record.control_pages;
+    BASE_ASSIGN(auto window, base::Mapping::map(handles.memory.get(), abi::event_page_gpa, pages * base::page_size,
+                                                base::Access::read_write, base::Populate::now));
+    return std::unique_ptr<ProcessDomain>(new ProcessDomain(driver, std::move(handles), std::move(window)));
+}
+
+ProcessDomain::ProcessDomain(ProcessDriver& driver, DomainHandles handles, base::Mapping window)
+    : Domain(base::DomId{static_cast<std::uint16_t>(handles.record.domain)}, layout_of(handles.record)),
+      driver_(driver),
+      memory_(std::move(handles.memory)),
+      doorbell_(std::move(handles.doorbell)),
+      window_(std::move(window)),
+      pid_(handles.record.pid),
+      paused_(handles.record.paused != 0),
+      dead_(handles.record.death.dead != 0),
+      death_(process::death_of(handles.record.death)) {}
+
+ProcessDomain::~ProcessDomain() {
+    driver_.unwatch(*this);
+}
+
+Result<base::EvtchnPort> ProcessDomain::open_channel() {
+    if (next_port_ >= abi::max_ports) {
+        return base::fail(base::Code::limit_reached,
+                          "a domain has at most " + std::to_string(abi::max_ports - 1) + " event channels");
+    }
+    return base::EvtchnPort{next_port_++};
+}
+
+Result<void> ProcessDomain::seed_grant(base::GrantRef ref, base::DomId backend, base::Gfn frame) {
+    if (ref.value >= abi::grant_entries || frame.value >= base::gfn_of(layout_.memory.value).value) {
+        return base::fail(base::Code::invalid_argument, "grant outside the table or the domain");
+    }
+    const base::GrantEntryV1 entry{base::grant_permit_access, backend.value, static_cast<std::uint32_t>(frame.value)};
+    return write(abi::grant_table_gpa + ref.value * sizeof entry, std::as_bytes(std::span(&entry, 1)));
+}
+
+Result<void> ProcessDomain::write(std::uint64_t gpa, std::span<const std::byte> bytes) {
+    if (bytes.size() > layout_.memory.value || gpa > layout_.memory.value - bytes.size()) {
+        return base::fail(base::Code::invalid_argument, "write outside the domain");
+    }
+    while (!bytes.empty()) {
+        const auto done = ::pwrite(memory_.get(), bytes.data(), bytes.size(), static_cast<off_t>(gpa));
+        if (done < 0 && errno != EINTR) {
+            return base::fail_errno(errno, "writing guest memory");
+        }
+        const auto step = static_cast<std::size_t>(done < 0 ? 0 : done);
+        bytes = bytes.subspan(step);
+        gpa += step;
+    }
+    return {};
+}
+
+Result<base::Mapping> ProcessDomain::map_pages(base::Gfn first, std::size_t count) {
+    const auto pages = base::gfn_of(layout_.memory.value).value;
+    if (count == 0 || count > pages || first.value > pages - count) {
+        return base::fail(base::Code::invalid_argument, "pages outside the domain");
+    }
+    return base::Mapping::map(memory_.get(), base::gpa_of(first), count * base::page_size, base::Access::read_write);
+}
+
+Result<base::Mapping> ProcessDomain::map_grant(base::GrantRef ref, base::DomId backend, base::Access access) {
+    if (ref.value >= abi::grant_entries) {
+        return base::fail(base::Code::protocol_error, "grant reference outside the guest's table");
+    }
+    base::GrantEntryV1 entry{};
+    const auto at = static_cast<off_t>(abi::grant_table_gpa + ref.value * sizeof entry);
+    if (::pread(memory_.get(), &entry, sizeof entry, at) != sizeof entry) {
+        return base::fail_errno(errno, "reading the guest's grant table");
+    }
+    const bool permitted = (entry.flags & base::grant_type_mask) == base::grant_permit_access &&
+                           entry.domid == backend.value &&
+                           (access == base::Access::read_only || (entry.flags & base::grant_readonly) == 0);
+    const std::uint64_t gpa = std::uint64_t{entry.frame} << base::page_shift;
+    const bool guest_page = gpa >= abi::ram_gpa || (gpa >= abi::control_gpa && gpa < abi::signal_stack_gpa);
+    if (!permitted || !guest_page || gpa > layout_.memory.value - base::page_size) {
+        return base::fail(base::Code::permission_denied, "the guest has not granted that page");
+    }
+    // The control pages are in the window already; one mapping a domain keeps thousands of them under vm.max_map_count.
+    const auto in_window = gpa - abi::event_page_gpa;
+    if (gpa >= abi::control_gpa && in_window < window_.size()) {
+        return base::Mapping::view(window_.data() + in_window, base::page_size);
+    }
+    return base::Mapping::map(memory_.get(), gpa, base::page_size, access);
+}
+
+Result<std::uint64_t> ProcessDomain::place_ramdisk(const Image& image, std::span<const std::byte> ramdisk) {
+    const auto size = (ramdisk.size() + base::page_size - 1) & ~(base::page_size - 1);
+    if (size > layout_.memory.value || layout_.memory.value - size < image.end_gpa) {
+        return base::fail(base::Code::invalid_image, "ramdisk of " + std::to_string(ramdisk.size()) +
+                                                         " bytes does not fit behind the image into " +
+                                                         std::to_string(layout_.memory.value) + " bytes of memory");
+    }
+    const auto gpa = layout_.memory.value - size;
+    BASE_TRY(write(gpa, ramdisk));
+    return gpa;
+}
+
+Result<void> ProcessDomain::write_start_info(const BootParams& params, std::uint64_t ramdisk_gpa) {
+    const std::array<base::HvmMemmapEntry, 2> memmap{
+        {{abi::trampoline_gpa, abi::signal_stack_end - abi::trampoline_gpa, base::memmap_reserved, 0},
+         {abi::ram_gpa, layout_.memory.value - abi::ram_gpa, base::memmap_ram, 0}}};
+    const StartInfoSpec spec{params.cmdline, abi::device_page_gpa, ramdisk_gpa, params.ramdisk.size(), memmap};
+    alignas(8) std::array<std::byte, base::page_size> page;
+    BASE_ASSIGN(const auto used, render_start_info(page, abi::start_info_gpa, spec));
+    return write(abi::start_info_gpa, std::span(page).first(used));
+}
+
+Result<void> ProcessDomain::load(const Image& image, const BootParams& params) {
+    if (phase() != Phase::shell) {
+        return base::fail(base::Code::bad_state, "the domain has an image already");
+    }
+    if (image.entry64 == 0) {
+        return base::fail(base::Code::invalid_image,
+                          "the image has no 64-bit entry (ELF note \"noxs\"), which the process driver needs");
+    }
+    if (image.load_gpa < abi::ram_gpa || image.end_gpa > layout_.memory.value) {
+        return base::fail(base::Code::invalid_image, "the image does not fit into the domain's memory");
+    }
+    std::uint64_t ramdisk_gpa = 0;
+    if (!params.ramdisk.empty()) {
+        BASE_ASSIGN(ramdisk_gpa, place_ramdisk(image, params.ramdisk));
+    }
+    BASE_TRY(write(image.load_gpa, image.bytes));
+    BASE_TRY(write_start_info(params, ramdisk_gpa));
+    auto& page = event_page();
+    page.entry = image.entry64;
+    page.start_info = abi::start_info_gpa;
+    shared(page.boot).store(abi::boot_loaded, std::memory_order_release);
+    return {};
+}
+
+void ProcessDomain::wake() const {
+    auto& page = event_page();
+    shared(page.wake).fetch_add(1, std::memory_order_release);
+    ::syscall(SYS_futex, &page.wake, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+}
+
+Result<void> ProcessDomain::start() {
+    if (phase() == Phase::shell || dead_) {
+        return base::fail(base::Code::bad_state, "the domain has no image, or has ended");
+    }
+    shared(event_page().boot).store(abi::boot_go, std::memory_order_release);
+    wake();
+    return {};
+}
+
+Result<void> ProcessDomain::notify(base::EvtchnPort port) {
+    if (port.value == 0 || port.value >= abi::max_ports) {
+        return base::fail(base::Code::invalid_argument, "no such event channel");
+    }
+    auto& word = event_page().to_guest[port.value / 64];
+    shared(word).fetch_or(std::uint64_t{1} << port.value % 64, std::memory_order_acq_rel);
+    wake();
+    return {};
+}
+
+void ProcessDomain::deliver(EventSink& sink) {
+    auto& page = event_page();
+    std::array<std::uint64_t, 2> pending{};
+    for (std::size_t i = 0; i < pending.size(); ++i) {
+        pending[i] = shared(page.to_host[i]).exchange(0, std::memory_order_acq_rel);
+    }
+    // From here on `this` may be destroyed by a handler: only locals are used.
+    const auto domain = id_;
+    auto& driver = driver_;
+    for (std::size_t i = 0; i < pending.size(); ++i) {
+        for (auto bits = pending[i]; bits != 0 && driver.knows(domain); bits &= bits - 1) {
+            const auto port = static_cast<std::uint32_t>(i * 64) + static_cast<std::uint32_t>(std::countr_zero(bits));
+            sink.on_channel(domain, base::EvtchnPort{port});
+        }
+    }
+}
+
+bool ProcessDomain::may_ring(std::chrono::steady_clock::time_point now) {
+    if (now - ring_window_ >= ring_window) {
+        ring_window_ = now;
+        rings_ = 0;
+    }
+    return ++rings_ <= max_rings;
+}
+
+void ProcessDomain::set_death(const Death& death) {
+    dead_ = true;
+    death_ = death;
+}
+
+Phase ProcessDomain::phase() const {
+    switch (shared(event_page().boot).load(std::memory_order_acquire)) {
+        case abi::boot_parked: return Phase::shell;
+        case abi::boot_loaded: return Phase::loaded;
+        default: return Phase::started;
+    }
+}
+
+Result<void> ProcessDomain::pause() {
+    BASE_TRY(driver_.request(Op::pause, id_));
+    paused_ = true;
+    return {};
+}
+
+Result<void> ProcessDomain::unpause() {
+    BASE_TRY(driver_.request(Op::unpause, id_));
+    paused_ = false;
+    return {};
+}
+
+Result<void> ProcessDomain::set_affinity(std::uint64_t cpus) {
+    return driver_.request(Op::affinity, id_, cpus);
+}
+
+Result<void> ProcessDomain::destroy() {
+    if (destroyed_) {
+        return {};
+    }
+    driver_.unwatch(*this);
+    window_ = {};
+    memory_.reset();
+    doorbell_.reset();
+    const auto done = driver_.request(Op::destroy, id_);
+    if (!done && done.error().sys_errno != ESRCH) {
+        return done;
+    }
+    destroyed_ = true;
+    return {};
+}
+
+Result<DomainInfo> ProcessDomain::info(Detail detail) {
+    if (destroyed_ || !window_) {
+        return base::fail(base::Code::bad_state, "the domain is destroyed");
+    }
+    DomainInfo info;
+    info.phase = dead_ ? Phase::dead : phase();
+    info.paused = paused_;
+    info.blocked = !dead_ && shared(event_page().blocked).load(std::memory_order_relaxed) != 0;
+    info.host_pid = dead_ ? 0 : pid_;
+    info.death = death_;
+    if (detail == Detail::full && !dead_) {
+        const auto usage = usage_of_process(pid_);
+        info.cpu_time_us = usage.cpu_time_us;
+        info.resident = usage.resident;
+    }
+    return info;
+}
+
+}  // namespace hypervisor::process

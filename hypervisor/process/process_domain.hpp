@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+
+#include "base/fd.hpp"
+#include "hypervisor/hypervisor.hpp"
+#include "hypervisor/process/hv_client.hpp"
+#include "hypervisor/process/process_abi.hpp"
+
+namespace hypervisor::process {
+
+class ProcessDriver;
+
+/// The toolstack's handles of one domain: its memory as a memfd, one window onto its event page and control pages, and
+/// the doorbell that the guest rings (two descriptors and one mapping a domain).
+class ProcessDomain final : public Domain {
+ public:
+    /// Maps the window. `driver` outlives the domain.
+    static Result<std::unique_ptr<ProcessDomain>> open(ProcessDriver& driver, DomainHandles handles);
+    ~ProcessDomain() override;
+
+    Result<base::EvtchnPort> open_channel() override;
+    Result<void> seed_grant(base::GrantRef ref, base::DomId backend, base::Gfn frame) override;
+    Result<void> write(std::uint64_t gpa, std::span<const std::byte> bytes) override;
+    Result<base::Mapping> map_pages(base::Gfn first, std::size_t count) override;
+    Result<base::Mapping> map_grant(base::GrantRef ref, base::DomId backend, base::Access access) override;
+    Result<void> load(const Image& image, const BootParams& params) override;
+    Result<void> start() override;
+    Result<void> notify(base::EvtchnPort port) override;
+    Result<void> pause() override;
+    Result<void> unpause() override;
+    Result<void> set_affinity(std::uint64_t cpus) override;
+    Result<void> destroy() override;
+    Result<DomainInfo> info(Detail detail) override;
+
+    // ---- for ProcessDriver
+
+    int doorbell() const { return doorbell_.get(); }
+    /// Reports every port that the guest made pending since the last call, each once.
+    void deliver(EventSink& sink);
+    void set_death(const Death& death);
+    /// Counts a ring at `now`; false when this guest rings so often that it should not be listened to for a while.
+    bool may_ring(std::chrono::steady_clock::time_point now);
+
+ private:
+    ProcessDomain(ProcessDriver& driver, DomainHandles handles, base::Mapping window);
+    abi::EventPage& event_page() const { return *window_.at<abi::EventPage>(); }
+    Result<std::uint64_t> place_ramdisk(const Image& image, std::span<const std::byte> ramdisk);
+    Result<void> write_start_info(const BootParams& params, std::uint64_t ramdisk_gpa);
+    Phase phase() const;
+    void wake() const;
+
+    ProcessDriver& driver_;
+    base::Fd memory_;
+    base::Fd doorbell_;
+    base::Mapping window_;  ///< event page, then the control pages
+    std::int32_t pid_{0};
+    std::uint32_t next_port_{1};
+    bool paused_{false};
+    bool dead_{false};
+    bool destroyed_{false};
+    Death death_;
+    std::chrono::steady_clock::time_point ring_window_{};
+    std::uint32_t rings_{0};
+};
+
+}  // namespace hypervisor::process

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// The embedded hypervisor's client: chaos-hv owns the domains, this driver launches and listens without asking it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "hypervisor/drivers.hpp"
+#include "hypervisor/hypervisor.hpp"
+#include "hypervisor/process/hv_client.hpp"
+
+namespace hypervisor::process {
+
+class ProcessDomain;
+
+/// For this long a guest that floods its doorbell is not listened to.
+inline constexpr std::chrono::milliseconds ring_window{10};
+
+class ProcessDriver final : public Hypervisor {
+ public:
+    /// Connects to the chaos-hv of `options.runtime_dir`; starts one when there is none.
+    static Result<std::unique_ptr<Hypervisor>> open(const DriverOptions& options);
+
+    const Capabilities& capabilities() const override { return capabilities_; }
+    Result<std::unique_ptr<Domain>> create_shell(const ShellSpec& spec) override;
+    Result<std::vector<std::unique_ptr<Domain>>> adopt() override;
+    int poll_fd() const override { return epoll_.get(); }
+    Result<void> poll(EventSink& sink, std::size_t budget) override;
+
+    // ---- for ProcessDomain, on the main thread
+
+    /// A management request about `domain`; waits for the answer.
+    Result<void> request(Op op, base::DomId domain, std::uint64_t arg = 0);
+    /// Stops listening to `domain` and forgets the object.
+    void unwatch(const ProcessDomain& domain);
+    bool knows(base::DomId domain) const;
+
+ private:
+    struct Connections {
+        HvClient control;  ///< main thread
+        HvClient prepare;  ///< create_shell, any thread
+        HvClient events;   ///< deaths
+    };
+
+    ProcessDriver(Connections connections, const Reply& hello);
+    Result<void> listen();
+    Result<void> watch(ProcessDomain& domain);
+    Result<std::unique_ptr<Domain>> take(DomainHandles handles);
+    ProcessDomain* at(std::uint64_t id) const;
+    void on_doorbell(ProcessDomain& domain, EventSink& sink, std::chrono::steady_clock::time_point now);
+    Result<void> take_deaths(EventSink& sink, std::size_t budget);
+    Result<void> silence(ProcessDomain& domain);
+    void end_silence(EventSink& sink);
+
+    HvClient control_;
+    HvClient prepare_;
+    HvClient events_;
+    Capabilities capabilities_;
+    base::Fd epoll_;
+    base::Fd silence_timer_;
+    std::vector<std::uint16_t> silenced_;
+    std::uint64_t oom_kills_{0};
+    bool lost_{false};
+    /// Domain objects by id. Written by the thread that makes a domain, read by the one that polls.
+    std::vector<std::atomic<ProcessDomain*>> domains_;
+};
+
+}  // namespace hypervisor::process
