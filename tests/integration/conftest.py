@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures: every test gets a daemon of its own, on each driver that this machine has."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from rig import chaosd as rig_chaosd
+from rig.chaosd import Chaosd
+
+KNOWN_DRIVERS = ("xen", "kvm", "process")
+
+
+def present_drivers():
+    """What CHAOS_DRIVERS names, else what works here. `process` works on every Linux machine; a driver that is in the
+    build is tried by its own suite where its hardware is."""
+    chosen = os.environ.get("CHAOS_DRIVERS", "process").split(",")
+    return [driver for driver in KNOWN_DRIVERS if driver in chosen]
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes more than a few seconds; left out by scripts/test --quick")
+
+
+def pytest_report_header():
+    return f"chaos drivers: {', '.join(present_drivers())}; binaries: {rig_chaosd.BUILD / 'bin'}"
+
+
+def pytest_generate_tests(metafunc):
+    if "driver" in metafunc.fixturenames:
+        metafunc.parametrize("driver", present_drivers(), scope="session")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def binaries_exist():
+    for path in (rig_chaosd.CHAOS, rig_chaosd.CHAOSD, rig_chaosd.CHAOS_HV):
+        assert os.access(path, os.X_OK), f"{path} is missing: build the release preset first (scripts/build release)"
+
+
+@pytest.fixture
+def make_daemon(driver):
+    """Makes daemons with options of their own. At the end each is stopped if it runs, and must leave nothing."""
+    made = []
+
+    def make(start=True, **options):
+        daemon = Chaosd(driver, **options)
+        made.append(daemon)
+        return daemon.start() if start else daemon
+
+    yield make
+    try:
+        for daemon in made:
+            if daemon.process:
+                daemon.stop()
+                daemon.check_nothing_left()
+    finally:
+        for daemon in made:
+            daemon.clean_up()
+
+
+@pytest.fixture
+def daemon(make_daemon):
+    """A daemon with default settings."""
+    return make_daemon()
+
+
+@pytest.fixture
+def client(daemon):
+    return daemon.client()
+
+
+@pytest.fixture
+def as_nobody():
+    """Runs chaos as the user `nobody`; needs root to become it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    if not shutil.which("setpriv"):
+        pytest.skip("no setpriv here")
+
+    def run(*arguments):
+        return subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", rig_chaosd.CHAOS,
+                               *map(str, arguments)], capture_output=True, text=True, timeout=60, cwd="/")
+
+    return run

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A chaosd of a test's own: private folder, private socket, nothing shared with other tests."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+
+from rig import host
+from rig.rpc import Client, Disconnected
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+BUILD = pathlib.Path(os.environ.get("CHAOS_BUILD_DIR", ROOT / "build"))
+CHAOS = str(BUILD / "bin/chaos")
+CHAOSD = str(BUILD / "bin/chaosd")
+CHAOS_HV = str(BUILD / "bin/chaos-hv")
+
+
+def guest(name):
+    return str(BUILD / f"guests/{name}.elf")
+
+
+class Chaosd:
+    def __init__(self, driver, options=(), config=None, wrapper=()):
+        self.driver = driver
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="chaos-it-", dir="/tmp"))  # short: 108 bytes for a socket
+        self.runtime = self.folder / "run"
+        self.runtime.mkdir(mode=0o700)
+        self.socket = str(self.runtime / "api.sock")
+        self.state = self.runtime / "state"
+        self.log = self.folder / "chaosd.log"
+        self.options = list(options)
+        self.wrapper = list(wrapper)
+        self.process = None
+        self.owners = set()
+        self.clients = []
+        if config is not None:
+            path = self.folder / "chaosd.json"
+            path.write_text(json.dumps(config))
+            self.options += ["--config", str(path)]
+
+    # ---- life
+
+    def start(self):
+        command = [*self.wrapper, CHAOSD, "--socket", self.socket, "--hypervisor", self.driver, *self.options]
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        host.until(self._answers, what="chaosd answers")
+        self.owners.update(self.owner_pids())
+        return self
+
+    def _answers(self):
+        assert self.process.poll() is None, f"chaosd ended at once:\n{self.log_text()}"
+        try:
+            with Client(self.socket) as client:
+                return client.call("hello")
+        except (FileNotFoundError, ConnectionRefusedError, Disconnected):
+            return None
+
+    def stop(self):
+        """Everything of it ends: clients, domains, daemon, owner of the domains."""
+        if self.process and self.process.poll() is None:
+            with Client(self.socket) as client:
+                client.call("daemon.stop", domains="destroy")
+            assert self.process.wait(host.DEADLINE) == 0, self.log_text()
+        self.drop_clients()
+
+    def terminate(self):
+        """As an init system would: guests live on."""
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(host.DEADLINE) == 0, self.log_text()
+        self.drop_clients()
+
+    def kill(self):
+        self.owners.update(self.owner_pids())
+        self.process.kill()
+        self.process.wait()
+        self.drop_clients()
+
+    def drop_clients(self):
+        for client in self.clients:
+            client.close()
+        self.clients.clear()
+
+    def check_nothing_left(self):
+        """After stop(): no process, no file of a domain."""
+        for pid in self.owners:
+            assert host.wait_end(pid), f"process {pid} outlives its daemon: {host.read(pid, 'cmdline')}"
+        assert host.mentioning(str(self.folder)) == []
+        assert self.domain_files() == []
+        assert self.console_files() == []
+
+    def clean_up(self):
+        """Whatever state the test left it in."""
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.drop_clients()
+        for pid in self.owner_pids():
+            os.kill(pid, signal.SIGKILL)
+            host.wait_end(pid)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # ---- talking to it
+
+    def client(self):
+        client = Client(self.socket)
+        self.clients.append(client)
+        return client
+
+    def cli(self, *arguments, stdin=None, timeout=host.DEADLINE * 2, cwd=None, binary=CHAOS):
+        return subprocess.run([binary, "--socket", self.socket, "--no-autostart", *map(str, arguments)],
+                              input=stdin, capture_output=True, text=True, timeout=timeout, cwd=cwd)
+
+    def config(self, name="noop", cmdline=None, **keys):
+        config = {"kernel": guest(name), "memory": 4, **keys}
+        if cmdline is not None:
+            config["cmdline"] = cmdline
+        return config
+
+    def create(self, name="noop", client=None, wait="ready", count=1, **keys):
+        """Domains of a guest; a list when count is given as more than one."""
+        reply = (client or self.client()).call("domain.create", config=self.config(name, **keys), wait=wait,
+                                               count=count)
+        return reply["domains"] if count > 1 else reply["domains"][0]
+
+    def write_config(self, file="vm.json", text=None, **keys):
+        path = self.folder / file
+        path.write_text(text if text is not None else json.dumps({"kernel": guest("noop"), "memory": 4, **keys}))
+        return path
+
+    # ---- looking at it
+
+    def names(self):
+        return sorted(domain["name"] for domain in self.client().call("domain.list")["domains"])
+
+    def owner_pids(self):
+        """chaos-hv of this daemon (none for drivers that have no such process)."""
+        return [pid for pid in host.mentioning(str(self.runtime))
+                if os.path.basename(host.read(pid, "cmdline").split("\0")[0]) == "chaos-hv"
+                and not host.read(pid, "comm").startswith("chaos-dom")]
+
+    def domain_pids(self):
+        """Processes behind all domains and shells."""
+        return [child for pid in self.owner_pids() for child in host.children(pid)]
+
+    def guest_pid(self, domain):
+        return self.client().call("domain.get", id=domain["id"])["host_pid"]
+
+    def domain_files(self):
+        return sorted(path.name for path in (self.state / "domains").glob("*"))
+
+    def console_files(self):
+        return sorted(path.name for path in (self.state / "console").glob("*"))
+
+    def log_text(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""

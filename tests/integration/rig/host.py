@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What /proc says about processes, and waiting without polling."""
+
+import os
+import pathlib
+import select
+import time
+
+DEADLINE = 30.0  # seconds for anything that should be quick, on a busy machine
+
+
+def read(pid, name):
+    try:
+        return pathlib.Path(f"/proc/{pid}/{name}").read_bytes().decode(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def alive(pid):
+    """Whether the process exists and is no zombie."""
+    stat = read(pid, "stat")
+    return bool(stat) and stat[stat.rindex(")") + 2] not in "ZX"
+
+
+def wait_end(pid, timeout=DEADLINE):
+    """Waits until a process that need not be our child has ended; whether it did in time."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        poller = select.poll()
+        poller.register(handle, select.POLLIN)
+        return bool(poller.poll(timeout * 1000))
+    finally:
+        os.close(handle)
+
+
+def until(condition, timeout=DEADLINE, what="the condition"):
+    """Checks again and again until `condition` gives something true; for states that no event announces."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {timeout:g} s")
+        select.select([], [], [], 0.005)
+
+
+def pids():
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def mentioning(word):
+    """Processes that have `word` on their command line."""
+    return [pid for pid in pids() if word in read(pid, "cmdline") and pid != os.getpid() and alive(pid)]
+
+
+def children(parent):
+    found = []
+    for pid in pids():
+        stat = read(pid, "stat")
+        if stat and int(stat[stat.rindex(")") + 2:].split()[1]) == parent and alive(pid):
+            found.append(pid)
+    return found
+
+
+def status(pid):
+    """/proc/<pid>/status as a dict."""
+    return dict(line.split(":\t", 1) for line in read(pid, "status").splitlines() if ":\t" in line)
+
+
+def descriptors(pid):
+    """Number -> what it is."""
+    base = f"/proc/{pid}/fd"
+    return {int(fd): os.readlink(f"{base}/{fd}") for fd in os.listdir(base)}
+
+
+def mappings(pid):
+    """(start, end, permissions, name) of each."""
+    found = []
+    for line in read(pid, "maps").splitlines():
+        fields = line.split(maxsplit=5)
+        start, end = (int(x, 16) for x in fields[0].split("-"))
+        found.append((start, end, fields[1], fields[5] if len(fields) > 5 else ""))
+    return found
+
+
+def cpu_ns(pid):
+    """CPU time of all threads so far, in the scheduler's nanoseconds."""
+    total = 0
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        total += int(read(pid, f"task/{thread}/schedstat").split()[0])
+    return total

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Guests that misbehave: the right reason, and nobody else is hurt."""
+
+import os
+import signal
+
+import pytest
+
+from rig import host
+from rig.console import Console
+from rig.events import Events
+from rig.rpc import RpcError
+
+# fault -> a word of how it ended
+DEADLY = {
+    "wild-read": "SIGSEGV",
+    "wild-write": "SIGSEGV",
+    "jump": "SIGSEGV",
+    "stack-overflow": "SIGSEGV",
+    "corrupt-device-page": "SIGSEGV",
+    "syscall": "forbidden",
+    "bad-syscall-args": "forbidden",
+    "memory": "out of memory",
+}
+LIVE_ON = ("console-flood", "doorbell-flood", "corrupt-control-page", "corrupt-console-ring", "corrupt-grants")
+
+
+@pytest.fixture
+def bystander(daemon, client):
+    """An honest guest that must neither end nor stall."""
+    domain = daemon.create("echo", client, name="bystander")
+    yield domain
+    console = Console(daemon, domain)
+    console.type("alive\n")
+    console.read_until(b"alive")
+    other = daemon.create("noop", client, name="another")
+    assert client.call("domain.get", id=other["id"])["state"] in ("running", "blocked")
+
+
+@pytest.mark.parametrize("ready", (0, 1))
+@pytest.mark.parametrize("fault", DEADLY)
+def test_deadly_fault(daemon, client, bystander, fault, ready):
+    events = Events(daemon)
+    domain = daemon.create("fault", client, wait="created", cmdline=f"fault={fault} ready={ready}")
+    event = events.wait("crashed", id=domain["id"])
+    assert DEADLY[fault] in event["detail"]
+    host.until(lambda: daemon.names() == ["bystander"], what="the crashed domain is gone")
+
+
+@pytest.mark.parametrize("fault", DEADLY)
+def test_crashed_domain_can_be_preserved(daemon, client, fault):
+    events = Events(daemon)
+    domain = daemon.create("fault", client, wait="created", cmdline=f"fault={fault}", on_crash="preserve")
+    events.wait("crashed", id=domain["id"])
+    info = client.call("domain.get", id=domain["id"])
+    assert info["state"] == "crashed"
+    assert DEADLY[fault] in info["ended"]["how"]
+    client.call("domain.destroy", id=domain["id"])
+
+
+def test_wait_ready_of_a_guest_that_crashes(daemon, client, bystander):
+    with pytest.raises(RpcError) as error:
+        daemon.create("fault", client, cmdline="fault=wild-read ready=0")
+    assert error.value.name == "guest_died"
+    assert "SIGSEGV" in error.value.message
+
+
+@pytest.mark.parametrize("fault", LIVE_ON)
+def test_fault_that_hurts_only_itself(daemon, client, bystander, fault):
+    domain = daemon.create("fault", client, wait="created", name="bad", cmdline=f"fault={fault} ready=1")
+    for _ in range(10):
+        other = daemon.create("noop", client)
+        client.call("domain.destroy", id=other["id"])
+    if "bad" in daemon.names():
+        client.call("domain.destroy", id=domain["id"])
+    assert daemon.names() == ["bystander"]
+
+
+def test_doorbell_flood_leaves_cpu_for_others(daemon, client, bystander):
+    flooders = [daemon.create("fault", client, cmdline="fault=doorbell-flood ready=1") for _ in range(4)]
+    for _ in range(50):
+        other = daemon.create("noop", client)
+        client.call("domain.destroy", id=other["id"])
+    for domain in flooders:
+        client.call("domain.destroy", id=domain["id"])
+
+
+def test_never_ready_times_out(daemon, client, bystander):
+    with pytest.raises(RpcError) as error:
+        client.call("domain.create", config=daemon.config("fault", cmdline="fault=never-ready"), wait="ready",
+                    timeout_ms=300)
+    assert error.value.name == "timed_out"
+
+
+def test_never_ready_can_be_created(daemon, client, bystander):
+    domain = daemon.create("fault", client, wait="created", cmdline="fault=never-ready")
+    assert client.call("domain.get", id=domain["id"])["ready"] is False
+    client.call("domain.destroy", id=domain["id"])
+
+
+def test_exit_without_a_word(daemon, client, bystander):
+    events = Events(daemon)
+    domain = daemon.create("fault", client, wait="created", cmdline="fault=exit ready=1")
+    events.wait("shutdown", id=domain["id"])
+
+
+def test_crash_loop_is_bounded(daemon, client, bystander):
+    events = Events(daemon)
+    daemon.create("fault", client, wait="created", name="loop", cmdline="fault=wild-read", on_crash="restart")
+    host.until(lambda: any(d["name"] == "loop" and d["state"] == "crashed"
+                           for d in client.call("domain.list")["domains"]), what="the loop was given up")
+    events.wait("rebooted")
+    client.call("domain.destroy", name="loop")
+
+
+def test_killed_from_outside(daemon, client, bystander, driver):
+    if driver != "process":
+        pytest.skip("only the process driver has a process per domain")
+    events = Events(daemon)
+    domain = daemon.create("noop", client)
+    os.kill(daemon.guest_pid(domain), signal.SIGKILL)
+    event = events.wait("crashed", id=domain["id"])
+    assert "kill" in event["detail"].lower()
