@@ -125,6 +125,9 @@ class ProcessDriverTest : public ::testing::Test {
         open();
     }
     void TearDown() override {
+        for (auto& domain : domains_) {
+            EXPECT_TRUE(domain->destroy());
+        }
         domains_.clear();
         driver_.reset();
         std::filesystem::remove_all(options_.runtime_dir);
