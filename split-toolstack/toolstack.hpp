@@ -36,12 +36,12 @@ struct DomainView {
     unsigned vcpus{1};
     std::string kernel;
     std::int64_t created_unix_ms{0};
-    Timing timing{};                    ///< phases of this domain's launch
-    std::uint64_t total_ns{0};          ///< execute: from the call of create to started
-    std::uint64_t ready_ns{0};          ///< from the call of create to ready; 0: not (yet) ready
+    Timing timing{};            ///< phases of this domain's launch
+    std::uint64_t total_ns{0};  ///< execute: from the call of create to started
+    std::uint64_t ready_ns{0};  ///< from the call of create to ready; 0: not (yet) ready
     bool from_pool{false};
-    hypervisor::Death death;            ///< valid in State::shutdown and State::crashed
-    std::string ended;                  ///< how it ended in words, empty while it lives
+    hypervisor::Death death;  ///< valid in State::shutdown and State::crashed
+    std::string ended;        ///< how it ended in words, empty while it lives
 };
 
 /// What costs a look at the host as well (`chaos info NAME`, `chaos top`).
@@ -52,7 +52,17 @@ struct DomainDetails {
 };
 
 enum class EventKind : std::uint8_t {
-    created, ready, paused, unpaused, shutdown, crashed, rebooted, renamed, destroyed, adopted, lost,
+    created,
+    ready,
+    paused,
+    unpaused,
+    shutdown,
+    crashed,
+    rebooted,
+    renamed,
+    destroyed,
+    adopted,
+    lost,
 };
 std::string_view event_name(EventKind kind) noexcept;
 
@@ -60,13 +70,16 @@ struct Event {
     EventKind kind;
     base::DomId domain;
     std::string name;
-    std::string detail;   ///< how it ended, the new name, the new id after a reboot ...
-    std::int32_t code{0}; ///< exit code in `shutdown`
+    std::string detail;    ///< how it ended, the new name, the new id after a reboot ...
+    std::int32_t code{0};  ///< exit code in `shutdown`
 };
 
-/// Receives what happens, on the main thread.
+/// Receives what happens, on the main thread. Must not call the toolstack from inside: note it and do it afterwards.
+///
+/// The end of a guest is told as `shutdown` or `crashed`, then `destroyed` unless it is preserved. A guest that reboots
+/// is told as `destroyed`, `created` and `rebooted` (one that crashes and restarts: `crashed` before these).
 class Observer {
-   public:
+ public:
     virtual ~Observer() = default;
     virtual void on_event(const Event& event) = 0;
     virtual void on_console_output(base::DomId domain, std::uint64_t offset, std::span<const char> bytes) = 0;
@@ -84,18 +97,18 @@ struct FlavourSettings {
 
 struct FlavourStatus {
     FlavourSettings settings;
-    unsigned target{0};     ///< follows demand between floor and ceiling
-    unsigned ready{0};      ///< shells parked now
+    unsigned target{0};  ///< follows demand between floor and ceiling
+    unsigned ready{0};   ///< shells parked now
     std::uint64_t hits{0};
     std::uint64_t misses{0};
     std::uint64_t prepared{0};
-    std::string last_error; ///< why the refill failed last, empty when the last one worked
+    std::string last_error;  ///< why the refill failed last, empty when the last one worked
 };
 
 struct ToolstackSettings {
-    std::string state_dir;                 ///< registry and console logs; made if missing, 0700
+    std::string state_dir;  ///< registry and console logs; made if missing, 0700
     std::vector<FlavourSettings> flavours;
-    unsigned max_domains{0};               ///< 0: what the driver allows
+    unsigned max_domains{0};  ///< 0: what the driver allows
     std::chrono::milliseconds shutdown_grace{std::chrono::seconds(5)};
 };
 
@@ -110,7 +123,7 @@ struct ToolstackMetrics {
 
 /// Main thread only, except where a private refill thread prepares shells. Never blocks longer than one prepare.
 class Toolstack {
-   public:
+ public:
     /// Reads the registry, reconciles it with the driver's domains (adopt, finish or undo), starts the refill.
     static Result<std::unique_ptr<Toolstack>> open(ToolstackSettings settings,
                                                    std::unique_ptr<hypervisor::Hypervisor> hypervisor,

@@ -21,13 +21,13 @@ struct VbdConfig {
 
 /// A checked vm.json. Paths are absolute.
 struct VmConfig {
-    std::string name;             ///< empty: the toolstack makes one ("guest-17")
+    std::string name;  ///< empty: the toolstack makes one ("guest-17")
     std::string kernel;
-    std::string ramdisk;          ///< empty: none
+    std::string ramdisk;  ///< empty: none
     std::string cmdline;
     base::Bytes memory{base::mib(4)};
     unsigned vcpus{1};
-    std::uint64_t cpumap{0};      ///< bit per host CPU; 0: any
+    std::uint64_t cpumap{0};  ///< bit per host CPU; 0: any
     bool paused{false};
     bool console{true};
     base::Bytes console_log{base::kib(16)};  ///< bound of the kept output

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a domain leaves: by itself, by force, or to make room for its successor.
+#include <unistd.h>
+
+#include <utility>
+
+#include "base/log.hpp"
+#include "split-toolstack/prepare.hpp"
+#include "split-toolstack/toolstack_impl.hpp"
+#include "split-toolstack/words.hpp"
+
+namespace split {
+
+namespace {
+
+EventKind event_of(const Ending& ending) {
+    return ending.state == State::crashed ? EventKind::crashed : EventKind::shutdown;
+}
+
+}  // namespace
+
+void ToolstackImpl::finish_death(base::DomId domain, const hypervisor::Death& death) {
+    LiveDomain* live = domains_.find(domain);
+    if (live == nullptr || live->life == Life::ended) {
+        return;
+    }
+    live->death = death;
+    // The guest may have said things that nobody has looked at yet: ready, its reason, the last of its console.
+    live->devices.on_all(Clock::now());
+    if (auto* console = live->devices.console()) {
+        console->finish();
+    }
+    const auto* sysctl = live->devices.sysctl();
+    auto ending = judge(death, sysctl != nullptr ? sysctl->final_state() : noxs::FinalState{});
+    const auto action = action_for(live->record.config, ending.kind);
+    conclude(*live, std::move(ending), action);
+}
+
+void ToolstackImpl::force(LiveDomain& live) {
+    const auto* sysctl = live.devices.sysctl();
+    const auto words_of_guest = sysctl != nullptr ? sysctl->final_state() : noxs::FinalState{};
+    live.death = {.kind = hypervisor::DeathKind::destroyed};
+    Ending ending;
+    if (words_of_guest.reason != noxs::wire::ShutdownReason::none) {
+        ending = judge({.kind = hypervisor::DeathKind::exited}, words_of_guest);
+    } else if (live.asked == Asked::reboot) {
+        ending.kind = EndKind::reboot;
+    }
+    append(ending.text, words(ending.text.empty() ? "" : ", ", "did not end within ", settings_.shutdown_grace.count(),
+                              " ms: ended by force"));
+    auto action = action_for(live.record.config, ending.kind);
+    if (action == EndAction::preserve) {
+        action = EndAction::destroy;  // it still runs: there is no ended domain to look at
+    }
+    conclude(live, std::move(ending), action);
+}
+
+void ToolstackImpl::conclude(LiveDomain& live, Ending ending, EndAction action) {
+    ++metrics_.died;
+    live.force_at.reset();
+    const bool again = action == EndAction::restart && live.asked != Asked::power_off;
+    if (again && !live.restarts.allow(Clock::now())) {
+        append(ending.text, words("; not restarted: it ended more than ", RestartLimit::most, " times in ",
+                                  RestartLimit::window.count(), " s"));
+        action = live.death.kind == hypervisor::DeathKind::destroyed ? EndAction::destroy : EndAction::preserve;
+    }
+    if (again && action == EndAction::restart) {
+        restart(live, std::move(ending));
+    } else if (action == EndAction::preserve) {
+        preserve(live, std::move(ending));
+    } else {
+        emit(event_of(ending), live, ending.text, ending.code);
+        forget(live, std::move(ending));
+    }
+}
+
+void ToolstackImpl::preserve(LiveDomain& live, Ending ending) {
+    live.life = Life::ended;
+    live.ending = std::move(ending);
+    emit(event_of(live.ending), live, live.ending.text, live.ending.code);
+}
+
+bool ToolstackImpl::forget(LiveDomain& live, Ending ending) {
+    const base::DomId id = live.id();
+    std::string name = live.name();
+    if (const auto removed = remove(live); !removed) {
+        base::log(base::Level::warn, removed.error().message);
+        live.life = Life::ended;
+        live.ending = std::move(ending);
+        return false;
+    }
+    observer_.on_event({EventKind::destroyed, id, std::move(name), {}, 0});
+    return true;
+}
+
+void ToolstackImpl::restart(LiveDomain& live, Ending ending) {
+    const VmConfig config = live.record.config;
+    const RestartLimit restarts = live.restarts;
+    const base::DomId old = live.id();
+    if (ending.kind != EndKind::reboot) {
+        emit(event_of(ending), live, ending.text, ending.code);
+    }
+    const std::string how = ending.text;
+    if (!forget(live, std::move(ending))) {
+        return;
+    }
+    const auto id = launch(
+        {.config = config, .begin = Clock::now(), .parse_ns = 0, .wanted = Wanted::running, .restarts = restarts});
+    if (id) {
+        observer_.on_event({EventKind::rebooted, old, config.name, words(id->value), 0});
+    } else {
+        ++metrics_.failed;
+        observer_.on_event(
+            {EventKind::crashed, old, config.name, words(how, "; restart failed: ", id.error().message), 0});
+    }
+}
+
+void ToolstackImpl::keep_console(LiveDomain& live) {
+    auto* console = live.devices.console();
+    if (console == nullptr) {
+        return;
+    }
+    throttled_gone_ += console->throttled();
+    ConsoleText text;
+    if (live.has_output) {
+        auto log = console->log_text();
+        text = {.offset = log.offset, .bytes = std::move(log.bytes)};
+        ::unlink(console_path(console_dir_, live.id()).c_str());
+    }
+    kept_.keep(live.id(), std::move(text));
+}
+
+Result<void> ToolstackImpl::remove(LiveDomain& live) {
+    // Off the disk first: should the daemon end here, the next one destroys a domain that has no record.
+    BASE_TRY(registry_.remove(live.id()));
+    if (auto destroyed = live.domain->destroy(); !destroyed) {
+        if (const auto saved = registry_.save(live.record); !saved) {
+            base::log(base::Level::warn, saved.error().message);
+        }
+        return base::fail(std::move(destroyed).error().in(words("domain ", live.id().value)));
+    }
+    keep_console(live);
+    domains_.erase(live.id());
+    pool_->set_domains(static_cast<unsigned>(domains_.size()));
+    ++metrics_.destroyed;
+    return {};
+}
+
+}  // namespace split

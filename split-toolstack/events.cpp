@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the driver, the backends and the clock report.
+#include <algorithm>
+#include <utility>
+
+#include "base/log.hpp"
+#include "split-toolstack/metrics.hpp"
+#include "split-toolstack/stopwatch.hpp"
+#include "split-toolstack/toolstack_impl.hpp"
+#include "split-toolstack/words.hpp"
+
+namespace split {
+
+namespace {
+
+/// Events taken from the driver, and domains served by the clock, in one poll.
+constexpr std::size_t poll_budget = 256;
+constexpr unsigned due_budget = 64;
+
+}  // namespace
+
+void ToolstackImpl::poll() {
+    if (lost_) {
+        return;
+    }
+    if (const auto polled = hypervisor_->poll(*this, poll_budget); !polled && !lost_) {
+        lost_ = polled.error();
+    }
+    // Endings destroy domains and create others: only once the driver has left its own loop.
+    for (const auto& [domain, death] : std::exchange(deaths_, {})) {
+        finish_death(domain, death);
+    }
+    if (lost_) {
+        observer_.on_lost(*lost_);
+        return;
+    }
+    const auto now = Clock::now();
+    for (unsigned i = 0; i < due_budget; ++i) {
+        const auto domain = timers_.pop_due(now);
+        if (!domain) {
+            break;
+        }
+        due(*domain, now);
+    }
+    pool_->tick(now);
+}
+
+std::optional<Clock::time_point> ToolstackImpl::deadline() const {
+    if (lost_) {
+        return std::nullopt;
+    }
+    const auto timers = timers_.next();
+    const auto pool = pool_->deadline();
+    return timers && pool ? std::min(*timers, *pool) : (timers ? timers : pool);
+}
+
+void ToolstackImpl::on_channel(base::DomId domain, base::EvtchnPort port) {
+    LiveDomain* live = domains_.find(domain);
+    if (live == nullptr || live->life == Life::ended) {
+        return;
+    }
+    const auto when = live->devices.on_event(port, Clock::now());
+    look_again(domain, when);
+}
+
+void ToolstackImpl::look_again(base::DomId domain, std::optional<Clock::time_point> when) {
+    LiveDomain* live = domains_.find(domain);
+    if (!when || live == nullptr) {
+        return;
+    }
+    if (!live->console_at || *when < *live->console_at) {
+        live->console_at = when;
+        timers_.arm(*when, domain);
+    }
+}
+
+void ToolstackImpl::due(base::DomId domain, Clock::time_point now) {
+    LiveDomain* live = domains_.find(domain);
+    if (live == nullptr || live->life == Life::ended) {
+        return;
+    }
+    if (live->force_at && *live->force_at <= now) {
+        force(*live);
+        return;
+    }
+    if (live->console_at && *live->console_at <= now) {
+        live->console_at.reset();
+        look_again(domain, live->devices.on_all(now));
+    }
+}
+
+void ToolstackImpl::force_by(LiveDomain& live, Clock::time_point when) {
+    if (!live.force_at) {
+        live.force_at = when;
+        timers_.arm(when, live.id());
+    }
+}
+
+void ToolstackImpl::on_death(base::DomId domain, const hypervisor::Death& death) {
+    if (domains_.find(domain) == nullptr) {
+        pool_->shell_died(domain);
+    } else {
+        deaths_.emplace_back(domain, death);
+    }
+}
+
+void ToolstackImpl::on_lost(const base::Error& why) {
+    base::log(base::Level::error, words("the hypervisor is gone and all domains with it: ", why.message));
+    lost_ = why;
+}
+
+void ToolstackImpl::on_ready(base::DomId domain) {
+    LiveDomain* live = domains_.find(domain);
+    if (live == nullptr || live->ready) {
+        return;
+    }
+    live->ready = true;
+    if (!live->adopted) {
+        const auto now = Clock::now();
+        const auto ns = timing_ns(now - live->started);
+        live->record.timing[static_cast<std::size_t>(Phase::ready)] = ns;
+        live->record.ready_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds(now - live->begin).count());
+        live->unsaved = true;
+        count_phase(metrics_, Phase::ready, ns);
+    }
+    emit(EventKind::ready, *live);
+}
+
+void ToolstackImpl::on_shutdown(base::DomId domain, noxs::wire::ShutdownReason, std::int32_t) {
+    // The death that follows tells the reason again; a guest that only says it is ended by force.
+    if (LiveDomain* live = domains_.find(domain)) {
+        force_by(*live, Clock::now() + settings_.shutdown_grace);
+    }
+}
+
+void ToolstackImpl::on_acknowledged(base::DomId domain, std::uint32_t) {
+    base::log(base::Level::debug, words("domain ", domain.value, " acknowledged a request"));
+}
+
+void ToolstackImpl::on_console_output(base::DomId domain, std::uint64_t offset, std::span<const char> bytes) {
+    if (LiveDomain* live = domains_.find(domain)) {
+        live->has_output = true;
+    }
+    metrics_.console_bytes += bytes.size();
+    observer_.on_console_output(domain, offset, bytes);
+}
+
+void ToolstackImpl::emit(EventKind kind, const LiveDomain& live, std::string detail, std::int32_t code) {
+    observer_.on_event(
+        {.kind = kind, .domain = live.id(), .name = live.name(), .detail = std::move(detail), .code = code});
+}
+
+}  // namespace split

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+// Execute: the phases between a request and a running guest. Hot.
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "base/log.hpp"
+#include "base/scope_guard.hpp"
+#include "split-toolstack/metrics.hpp"
+#include "split-toolstack/names.hpp"
+#include "split-toolstack/prepare.hpp"
+#include "split-toolstack/stopwatch.hpp"
+#include "split-toolstack/toolstack_impl.hpp"
+#include "split-toolstack/words.hpp"
+
+namespace split {
+
+namespace {
+
+using base::Code;
+using base::fail;
+
+/// Shells given back at most to make room for a domain of another shape.
+constexpr unsigned max_sacrifices = 4;
+
+std::int64_t unix_ms() {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+Result<void> check_text(std::string_view what, std::string_view text) {
+    if (!is_clean_text(text)) {
+        return fail(Code::invalid_config, words(what, ": expected UTF-8 text without NUL"));
+    }
+    return {};
+}
+
+std::uint64_t ns_between(Clock::time_point begin, Clock::time_point end) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(1, std::chrono::nanoseconds(end - begin).count()));
+}
+
+}  // namespace
+
+unsigned ToolstackImpl::max_domains() const {
+    const auto bound = [](unsigned limit) { return limit == 0 ? std::numeric_limits<unsigned>::max() : limit; };
+    return std::min(bound(settings_.max_domains), bound(capabilities().max_domains));
+}
+
+Result<void> ToolstackImpl::admit(const VmConfig& config) const {
+    if (lost_) {
+        return fail(Code::unavailable, words("the hypervisor is gone: ", lost_->message));
+    }
+    if (!config.name.empty()) {
+        BASE_TRY(check_name(config.name));
+        if (domains_.find(config.name) != nullptr) {
+            return fail(Code::name_in_use, words("a domain named '", config.name, "' exists"));
+        }
+    }
+    BASE_TRY(check_text("kernel", config.kernel));
+    BASE_TRY(check_text("ramdisk", config.ramdisk));
+    BASE_TRY(check_text("cmdline", config.cmdline));
+    BASE_TRY(check_devices(config));
+    BASE_TRY(admit_shape(config));
+    if (domains_.size() >= max_domains()) {
+        const bool ours = max_domains() == settings_.max_domains;
+        return fail(Code::limit_reached,
+                    words(domains_.size(), " domains exist, no more are allowed by ",
+                          ours ? words("max_domains = ", settings_.max_domains) : capabilities().max_domains_limit));
+    }
+    return {};
+}
+
+Result<void> ToolstackImpl::admit_shape(const VmConfig& config) const {
+    const auto& host = capabilities();
+    if (config.memory.value % base::page_size != 0 || config.memory < host.min_memory) {
+        return fail(Code::invalid_config,
+                    words("memory ", config.memory, ": expected whole pages of 4 KiB, at least ", host.min_memory));
+    }
+    if (host.max_memory.value != 0 && config.memory > host.max_memory) {
+        return fail(Code::limit_reached,
+                    words("memory ", config.memory, ": this host allows a domain at most ", host.max_memory));
+    }
+    if (config.vcpus == 0 || config.vcpus > host.max_vcpus) {
+        return fail(config.vcpus == 0 ? Code::invalid_config : Code::unsupported,
+                    words(config.vcpus, " vcpus: expected 1 to ", host.max_vcpus, " with the driver ", host.name));
+    }
+    return {};
+}
+
+Result<ToolstackImpl::Images> ToolstackImpl::find_images(const VmConfig& config) {
+    Images images;
+    BASE_ASSIGN(images.kernel, images_.image(config.kernel));
+    if (!config.ramdisk.empty()) {
+        BASE_ASSIGN(images.ramdisk, images_.ramdisk(config.ramdisk));
+    }
+    BASE_TRY(check_fit(*images.kernel, images.ramdisk ? images.ramdisk->size() : 0, config.memory, config.kernel));
+    return images;
+}
+
+Result<void> ToolstackImpl::check(const VmConfig& config) {
+    BASE_TRY(admit(config));
+    BASE_TRY(find_images(config));
+    return {};
+}
+
+Result<std::unique_ptr<Shell>> ToolstackImpl::prepare_now(const hypervisor::ShellSpec& spec) {
+    auto shell = prepare_shell(*hypervisor_, spec, site());
+    for (unsigned i = 0; !shell && i < max_sacrifices; ++i) {
+        const Code code = shell.error().code;
+        if ((code != Code::limit_reached && code != Code::no_memory) || !pool_->sacrifice()) {
+            break;
+        }
+        shell = prepare_shell(*hypervisor_, spec, site());
+    }
+    return shell;
+}
+
+std::unique_ptr<LiveDomain> ToolstackImpl::make_live(const Launch& order, Shell& shell) const {
+    auto live = std::make_unique<LiveDomain>();
+    live->domain = std::move(shell.domain);
+    live->devices = std::move(shell.devices);
+    live->begin = order.begin;
+    live->restarts = order.restarts;
+    Record& record = live->record;
+    record.id = live->domain->id();
+    record.config = order.config;
+    if (record.config.name.empty()) {
+        record.config.name = domains_.free_name({}, record.id);
+    }
+    record.created_unix_ms = unix_ms();
+    record.wanted = order.wanted;
+    record.timing = shell.timing;
+    record.timing[static_cast<std::size_t>(Phase::parse)] = order.parse_ns;
+    return live;
+}
+
+Result<void> ToolstackImpl::boot(LiveDomain& live, const Images& images) {
+    Stopwatch watch(live.record.timing);
+    const VmConfig& config = live.record.config;
+    const std::span<const std::byte> ramdisk =
+        images.ramdisk ? std::span<const std::byte>(*images.ramdisk) : std::span<const std::byte>();
+    BASE_TRY(live.domain->load(images.kernel->image, {.cmdline = config.cmdline, .ramdisk = ramdisk}));
+    watch.lap(Phase::image);
+    if (config.cpumap != 0) {
+        BASE_TRY(live.domain->set_affinity(config.cpumap));
+        watch.lap(Phase::devices);
+    }
+    if (live.record.wanted == Wanted::running) {
+        live.started = Clock::now();
+        BASE_TRY(live.domain->start());
+        live.life = Life::started;
+        watch.lap(Phase::boot);
+    }
+    return {};
+}
+
+Result<base::DomId> ToolstackImpl::launch(const Launch& order) {
+    BASE_TRY(admit(order.config));
+    Timing timing{};
+    Stopwatch watch(timing);
+    BASE_ASSIGN(const auto images, find_images(order.config));
+    const auto spec = shell_spec(order.config.memory, order.config.vcpus);
+    auto claim = pool_->claim(spec, watch.lap(Phase::image));
+    watch.lap(Phase::claim);
+    const bool from_pool = claim.shell != nullptr;
+    if (!from_pool) {
+        BASE_ASSIGN(claim.shell, prepare_now(spec));
+        watch.restart();
+    }
+    auto live = make_live(order, *claim.shell);
+    base::ScopeGuard undo([this, &live] { abandon(*live); });
+    Record& record = live->record;
+    record.from_pool = from_pool;
+    BASE_TRY(live->devices.fit(*live->domain, record.config));
+    record.devices = live->devices.entries();
+    watch.lap(Phase::devices);
+    BASE_TRY(registry_.save(record));
+    watch.lap(Phase::record);
+    for (const auto phase : {Phase::image, Phase::claim, Phase::devices, Phase::record}) {
+        record.timing[static_cast<std::size_t>(phase)] = timing[static_cast<std::size_t>(phase)];
+    }
+    BASE_TRY(boot(*live, images));
+    undo.dismiss();
+    const auto now = Clock::now();
+    record.total_ns = ns_between(order.begin, now);
+    live->unsaved = true;
+    const LiveDomain& in = publish(std::move(live));
+    pool_->launched(claim.flavour, now);
+    emit(EventKind::created, in);
+    return in.id();
+}
+
+LiveDomain& ToolstackImpl::publish(std::unique_ptr<LiveDomain> live) {
+    LiveDomain& in = domains_.insert(std::move(live));
+    pool_->set_domains(static_cast<unsigned>(domains_.size()));
+    ++metrics_.created;
+    count_launch(metrics_, in.record.timing);
+    return in;
+}
+
+void ToolstackImpl::abandon(LiveDomain& live) {
+    if (const auto removed = registry_.remove(live.id()); !removed) {
+        base::log(base::Level::warn, removed.error().message);
+    }
+    destroy_quietly(*live.domain);
+}
+
+Result<base::DomId> ToolstackImpl::create(const VmConfig& config, Clock::time_point begin, std::uint32_t parse_ns) {
+    auto id = launch({.config = config,
+                      .begin = begin,
+                      .parse_ns = parse_ns,
+                      .wanted = config.paused ? Wanted::paused : Wanted::running,
+                      .restarts = {}});
+    if (!id) {
+        ++metrics_.failed;
+    }
+    return id;
+}
+
+}  // namespace split

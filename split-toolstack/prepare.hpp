@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+
+#include "base/result.hpp"
+#include "hypervisor/hypervisor.hpp"
+#include "split-toolstack/devices.hpp"
+#include "split-toolstack/shell.hpp"
+
+namespace split {
+
+/// The prepare phases: reserve, channels, noxs pages, park. Thread-safe. On error nothing is left.
+Result<std::unique_ptr<Shell>> prepare_shell(hypervisor::Hypervisor& hypervisor, const hypervisor::ShellSpec& spec,
+                                             const BackendSite& site);
+
+/// Destroys a shell that nobody uses; a driver that can't is only logged, the next daemon will find the domain.
+void discard(std::unique_ptr<Shell> shell);
+
+/// Destroys `domain` on a path that has no one to report an error to.
+void destroy_quietly(hypervisor::Domain& domain);
+
+}  // namespace split

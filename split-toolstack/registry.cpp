@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "split-toolstack/registry.hpp"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <utility>
+
+#include "base/log.hpp"
+#include "split-toolstack/file_source.hpp"
+#include "split-toolstack/state_dir.hpp"
+#include "split-toolstack/words.hpp"
+
+namespace split {
+
+namespace {
+
+constexpr base::Bytes max_record = base::mib(1);
+constexpr std::string_view record_suffix = ".json";
+constexpr std::string_view tmp_suffix = ".tmp";
+constexpr std::string_view damaged_suffix = ".damaged";
+
+/// "<id><suffix>" without an allocation.
+struct FileName {
+    char text[16];
+    FileName(base::DomId id, std::string_view suffix) {
+        char* end = std::to_chars(text, text + 6, id.value).ptr;
+        end[suffix.copy(end, suffix.size())] = '\0';
+    }
+};
+
+}  // namespace
+
+Registry::Registry(std::string dir, base::Fd fd) : dir_(std::move(dir)), fd_(std::move(fd)) {
+    buffer_.reserve(4096);
+}
+
+Result<Registry> Registry::open(const std::string& state_dir) {
+    std::string dir = state_dir + "/domains";
+    BASE_TRY(make_private_dir(dir));
+    base::Fd fd(::open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd) {
+        return base::fail_errno(errno, words("registry '", dir, "'"));
+    }
+    BASE_ASSIGN(const auto names, list_dir(dir));
+    for (const auto& name : names) {
+        if (name.ends_with(tmp_suffix)) {
+            ::unlinkat(fd.get(), name.c_str(), 0);
+        }
+    }
+    return Registry(std::move(dir), std::move(fd));
+}
+
+Result<std::vector<Record>> Registry::load() {
+    std::vector<Record> records;
+    BASE_ASSIGN(const auto names, list_dir(dir_));
+    for (const auto& name : names) {
+        if (name.ends_with(damaged_suffix) || name.ends_with(tmp_suffix)) {
+            continue;
+        }
+        auto record = read(name);
+        if (record) {
+            records.push_back(*std::move(record));
+        } else {
+            move_aside(name, record.error().message);
+        }
+    }
+    return records;
+}
+
+Result<Record> Registry::read(const std::string& name) const {
+    if (!name.ends_with(record_suffix)) {
+        return base::fail(base::Code::protocol_error, "it is not a domain's record");
+    }
+    BASE_ASSIGN(const auto file, read_file("record", dir_ + "/" + name, max_record));
+    BASE_ASSIGN(auto record, parse_record({reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size()}));
+    if (name != FileName(record.id, record_suffix).text) {
+        return base::fail(base::Code::protocol_error, words("it describes domain ", record.id.value));
+    }
+    return record;
+}
+
+void Registry::move_aside(const std::string& name, std::string_view why) const {
+    const std::string aside = words(name, damaged_suffix);
+    const bool moved = ::renameat(fd_.get(), name.c_str(), fd_.get(), aside.c_str()) == 0;
+    base::log(base::Level::warn, words("registry: '", dir_, "/", name, "': ", why,
+                                       moved ? "; moved aside to " : "; could not be moved to ", aside));
+}
+
+Result<void> Registry::write(const char* name) const {
+    const base::Fd file(::openat(fd_.get(), name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!file) {
+        return base::fail_errno(errno, words("registry '", dir_, "/", name, "'"));
+    }
+    std::string_view rest = buffer_;
+    while (!rest.empty()) {
+        const ssize_t n = ::write(file.get(), rest.data(), rest.size());
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return base::fail_errno(errno, words("registry '", dir_, "/", name, "'"));
+        }
+        rest.remove_prefix(static_cast<std::size_t>(n));
+    }
+    return {};
+}
+
+Result<void> Registry::save(const Record& record) {
+    buffer_.clear();
+    render_record(record, buffer_);
+    const FileName tmp(record.id, tmp_suffix);
+    const FileName name(record.id, record_suffix);
+    auto written = write(tmp.text);
+    if (written && ::renameat(fd_.get(), tmp.text, fd_.get(), name.text) != 0) {
+        written = base::fail_errno(errno, words("registry '", dir_, "/", name.text, "'"));
+    }
+    if (!written) {
+        ::unlinkat(fd_.get(), tmp.text, 0);
+    }
+    return written;
+}
+
+Result<void> Registry::remove(base::DomId id) {
+    const FileName name(id, record_suffix);
+    if (::unlinkat(fd_.get(), name.text, 0) != 0 && errno != ENOENT) {
+        return base::fail_errno(errno, words("registry '", dir_, "/", name.text, "'"));
+    }
+    return {};
+}
+
+}  // namespace split

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "split-toolstack/record.hpp"
+
+namespace split {
+
+using base::Result;
+
+/// The domains' records on disk, one file "<id>.json" each in <state_dir>/domains. A file is there whole or not at all
+/// (written beside and renamed), whatever ends the daemon; nothing is synced, because no domain outlives its host.
+/// Single-threaded.
+class Registry {
+ public:
+    /// Makes the directory if it is missing and removes what half-done writes left in it.
+    static Result<Registry> open(const std::string& state_dir);
+
+    /// Every record. A file that is damaged, of another version or not ours is moved aside to "<name>.damaged" with a
+    /// line in the log.
+    Result<std::vector<Record>> load();
+
+    /// Writes the record, replacing an earlier one of the same id. Hot: no allocation once warm. After an error the
+    /// earlier one is still there.
+    Result<void> save(const Record& record);
+
+    /// Forgets the domain; no harm if it is not there. Hot.
+    Result<void> remove(base::DomId id);
+
+ private:
+    Registry(std::string dir, base::Fd fd);
+    Result<Record> read(const std::string& name) const;
+    Result<void> write(const char* name) const;
+    void move_aside(const std::string& name, std::string_view why) const;
+
+    std::string dir_;
+    base::Fd fd_;
+    std::string buffer_;
+};
+
+}  // namespace split
