@@ -28,7 +28,6 @@ struct References {
             BASE_ASSIGN(const double spawn, timed_run({"/bin/true"}));
             spawn_us.push_back(spawn);
             wake_us.push_back(parked.timed_wake());
-            wake_us.push_back(parked.timed_wake());
         }
         return {};
     }
