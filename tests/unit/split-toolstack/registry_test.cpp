@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "split-toolstack/registry.hpp"
+
+#include <gmock/gmock.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include "split-toolstack/names.hpp"
+#include "tests/support/temp_dir.hpp"
+
+namespace split {
+namespace {
+
+namespace fs = std::filesystem;
+using test_support::TempDir;
+using testing::HasSubstr;
+
+Record full_record() {
+    Record record;
+    record.id = base::DomId{17};
+    record.config.name = "web-1";
+    record.config.kernel = "/a \"quoted\"\\path/\xc3\xbc.elf";
+    record.config.ramdisk = "/r";
+    record.config.cmdline = "tab\t line\n bell\x07 end";
+    record.config.memory = base::mib(8);
+    record.config.vcpus = 2;
+    record.config.cpumap = UINT64_MAX;
+    record.config.paused = true;
+    record.config.console = false;
+    record.config.console_log = base::kib(3);
+    record.config.on_poweroff = EndAction::preserve;
+    record.config.on_reboot = EndAction::destroy;
+    record.config.on_crash = EndAction::restart;
+    record.config.vifs = {{"10.0.0.1", "00:16:3e:00:00:01", "br0"}, {"", "", ""}};
+    record.config.vbds = {{"/disk", "raw", "xvda", "ro"}};
+    record.created_unix_ms = 1'700'000'000'123;
+    record.wanted = Wanted::paused;
+    record.from_pool = true;
+    record.timing = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, UINT32_MAX};
+    record.total_ns = 99;
+    record.ready_ns = UINT64_MAX;
+    noxs::wire::DeviceEntry device{};
+    device.type = noxs::wire::DeviceType::console;
+    device.id = 3;
+    device.control_ref = 511;
+    device.port = 2;
+    device.control_gfn = 0x15;
+    record.devices = {device};
+    return record;
+}
+
+std::string rendered(const Record& record) {
+    std::string out;
+    render_record(record, out);
+    return out;
+}
+
+TEST(Record, ComesBackWhole) {
+    const Record before = full_record();
+    const auto after = parse_record(rendered(before));
+    ASSERT_TRUE(after) << after.error().message;
+    EXPECT_EQ(rendered(*after), rendered(before));
+    EXPECT_EQ(after->config.cmdline, before.config.cmdline);
+    EXPECT_EQ(after->config.kernel, before.config.kernel);
+    EXPECT_EQ(after->config.cpumap, UINT64_MAX);
+    EXPECT_EQ(after->devices.at(0).control_gfn, 0x15u);
+    EXPECT_EQ(after->timing, before.timing);
+    EXPECT_EQ(after->wanted, Wanted::paused);
+    EXPECT_EQ(after->config.vbds.at(0).access, "ro");
+}
+
+TEST(Record, RejectsEveryMissingOrMisspeltMember) {
+    const std::string whole = rendered(full_record());
+    for (std::size_t at = whole.find("\":"); at != std::string::npos; at = whole.find("\":", at + 1)) {
+        std::string broken = whole;
+        broken[at - 1] = '#';
+        EXPECT_FALSE(parse_record(broken)) << broken;
+    }
+}
+
+TEST(Record, RejectsWrongValues) {
+    const std::string whole = rendered(full_record());
+    const auto with = [&whole](const std::string& old_text, const std::string& new_text) {
+        std::string text = whole;
+        const auto at = text.find(old_text);
+        EXPECT_NE(at, std::string::npos) << old_text;
+        text.replace(at, old_text.size(), new_text);
+        const auto parsed = parse_record(text);
+        return parsed ? std::string("accepted") : parsed.error().message;
+    };
+    EXPECT_THAT(with("\"version\":1", "\"version\":2"), HasSubstr("version 2, expected 1"));
+    EXPECT_THAT(with("\"id\":17", "\"id\":-1"), HasSubstr("id"));
+    EXPECT_THAT(with("\"id\":17", "\"id\":32752"), HasSubstr("id"));
+    EXPECT_THAT(with("\"id\":17", "\"id\":1.5"), HasSubstr("id"));
+    EXPECT_THAT(with("\"paused\":true", "\"paused\":1"), HasSubstr("paused"));
+    EXPECT_THAT(with("\"web-1\"", "\"a/b\""), HasSubstr("name"));
+    EXPECT_THAT(with("\"web-1\"", "\"\""), HasSubstr("name"));
+    EXPECT_THAT(with("\"preserve\"", "\"explode\""), HasSubstr("on_poweroff"));
+    EXPECT_THAT(with("\"wanted\":\"paused\"", "\"wanted\":\"x\""), HasSubstr("wanted"));
+    EXPECT_THAT(with("[1,2,3", "[-1,2,3"), HasSubstr("timing_ns"));
+    EXPECT_THAT(with("\"config\":{", "\"config\":[{},{"), HasSubstr("JSON"));
+}
+
+TEST(Record, RejectsEveryTruncation) {
+    const std::string whole = rendered(full_record());
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+        EXPECT_FALSE(parse_record(std::string_view(whole).substr(0, size)));
+    }
+}
+
+TEST(Registry, SavesReplacesAndRemoves) {
+    const TempDir dir;
+    auto registry = Registry::open(dir.file("deep/state"));
+    ASSERT_TRUE(registry) << registry.error().message;
+    Record record = full_record();
+    ASSERT_TRUE(registry->save(record));
+    record.config.name = "other";
+    ASSERT_TRUE(registry->save(record));
+    const auto loaded = registry->load();
+    ASSERT_TRUE(loaded);
+    ASSERT_EQ(loaded->size(), 1u);
+    EXPECT_EQ(loaded->at(0).config.name, "other");
+    EXPECT_TRUE(registry->remove(record.id));
+    EXPECT_TRUE(registry->remove(record.id)) << "removing twice does no harm";
+    EXPECT_TRUE(registry->load()->empty());
+    EXPECT_EQ(fs::status(dir.file("deep/state/domains")).permissions(), fs::perms::owner_all);
+}
+
+TEST(Registry, MovesAsideWhatIsDamagedOrForeign) {
+    const TempDir dir;
+    {
+        auto registry = Registry::open(dir.path());
+        ASSERT_TRUE(registry && registry->save(full_record()));
+    }
+    const std::string good = rendered(full_record());
+    dir.write("domains/5.json", good);
+    dir.write("domains/6.json", good.substr(0, 40));
+    dir.write("domains/7.json", std::string());
+    dir.write("domains/notes.txt", std::string("hello"));
+    dir.write("domains/8.tmp", good);
+    fs::create_directory(dir.file("domains/9.json"));
+    auto registry = Registry::open(dir.path());
+    ASSERT_TRUE(registry);
+    EXPECT_FALSE(fs::exists(dir.file("domains/8.tmp"))) << "a half-done write is cleaned up";
+    const auto loaded = registry->load();
+    ASSERT_TRUE(loaded);
+    ASSERT_EQ(loaded->size(), 1u);
+    EXPECT_EQ(loaded->at(0).id, base::DomId{17});
+    for (const auto* name : {"5.json", "6.json", "7.json", "notes.txt", "9.json"}) {
+        EXPECT_FALSE(fs::exists(dir.file(std::string("domains/") + name))) << name;
+        EXPECT_TRUE(fs::exists(dir.file(std::string("domains/") + name + ".damaged"))) << name;
+    }
+    EXPECT_EQ(registry->load()->size(), 1u);
+}
+
+TEST(Registry, AFailedSaveLeavesTheEarlierRecord) {
+    const TempDir dir;
+    auto registry = Registry::open(dir.path());
+    ASSERT_TRUE(registry && registry->save(full_record()));
+    Record bigger = full_record();
+    bigger.config.cmdline = std::string(8192, 'x');
+    rlimit before{};
+    ::getrlimit(RLIMIT_FSIZE, &before);
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit small{4096, before.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &small);
+    const auto saved = registry->save(bigger);
+    ::setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, handler);
+    ASSERT_FALSE(saved);
+    EXPECT_EQ(registry->load()->at(0).config.cmdline, full_record().config.cmdline);
+    EXPECT_EQ(std::distance(fs::directory_iterator(dir.file("domains")), {}), 1);
+}
+
+TEST(Registry, NamesADirectoryThatCannotBe) {
+    const TempDir dir;
+    dir.write("file", std::string());
+    const auto registry = Registry::open(dir.file("file/state"));
+    ASSERT_FALSE(registry);
+    EXPECT_THAT(registry.error().message, HasSubstr(dir.file("file")));
+}
+
+TEST(Names, AreChecked) {
+    for (const auto* good : {"a", "web-1", "1a", "A.b_c", "-"}) {
+        EXPECT_TRUE(check_name(good)) << good;
+    }
+    EXPECT_TRUE(check_name(std::string(63, 'x')));
+    for (const auto& bad : {std::string(), std::string(64, 'x'), std::string("17"), std::string("a b"),
+                            std::string("a/b"), std::string("\xc3\xbc"), std::string("a\0b", 3)}) {
+        EXPECT_FALSE(check_name(bad)) << bad;
+    }
+}
+
+TEST(Names, CleanTextIsUtf8WithoutNul) {
+    EXPECT_TRUE(is_clean_text("plain, \xc3\xbc, \xe2\x82\xac, \xf0\x9f\x98\x80"));
+    for (const auto& bad : {std::string("\0", 1), std::string("\xff"), std::string("\xc3"), std::string("\xc0\x80"),
+                            std::string("\xe0\x80\x80"), std::string("\xed\xa0\x80"), std::string("\xf4\x90\x80\x80"),
+                            std::string("\xc3(")}) {
+        EXPECT_FALSE(is_clean_text(bad));
+    }
+}
+
+}  // namespace
+}  // namespace split
