@@ -4,13 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 
 #include "noxs/page_reader.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     alignas(4096) noxs::wire::DevicePage page{};
-    std::memcpy(&page, data, std::min(size, sizeof(page)));
+    std::copy_n(data, std::min(size, sizeof(page)), reinterpret_cast<std::uint8_t*>(&page));
     noxs::PageReader reader;
     const noxs::PageError error = reader.read(page, 3);
     std::size_t devices = 0;
