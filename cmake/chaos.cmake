@@ -7,6 +7,9 @@ target_compile_features(chaos_options INTERFACE cxx_std_23)
 
 set(CHAOS_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor
     -Woverloaded-virtual -Wimplicit-fallthrough -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  list(APPEND CHAOS_WARNINGS -Wno-restrict)  # false alarms on std::string at -O3 (GCC bugs 105329, 105651)
+endif()
 
 if(CHAOS_SANITIZE)
   set(CHAOS_SANITIZE_FLAGS -fsanitize=${CHAOS_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
