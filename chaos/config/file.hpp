@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace chaos {
+
+inline constexpr std::size_t max_config_bytes = 1 << 20;
+
+/// Reads a configuration file of at most `max_config_bytes`. `label` is what errors call it.
+base::Result<std::string> read_config_file(const std::string& path, std::string_view label);
+
+/// `path` made absolute by putting `directory` in front where it is relative.
+std::string absolute_path(std::string_view path, std::string_view directory);
+
+/// The folder of `path`, "." when it names none.
+std::string directory_of(std::string_view path);
+
+/// The working directory of this process.
+std::string working_directory();
+
+}  // namespace chaos

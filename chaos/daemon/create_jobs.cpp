@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "chaos/daemon/create_jobs.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "chaos/daemon/render.hpp"
+
+namespace chaos {
+
+namespace {
+constexpr std::size_t undone_per_turn = 16;
+constexpr std::chrono::milliseconds progress_interval{100};
+}  // namespace
+
+// Hot path for one guest with a warm pool: everything up to the start happens in this call.
+void CreateJobs::start(CreateRequest request) {
+    const JobId id = ++last_id_;
+    auto job = std::make_unique<Job>();
+    job->next_progress = request.received + progress_interval;
+    job->made.reserve(request.count);
+    job->request = std::move(request);
+    jobs_.emplace(id, std::move(job));
+    step(id);
+}
+
+void CreateJobs::step(JobId id) {
+    const auto found = jobs_.find(id);
+    if (found == jobs_.end() || found->second->error) {
+        return;
+    }
+    Job& job = *found->second;
+    if (auto made = make_one(id, job); !made) {
+        fail(id, job, std::move(made).error());
+        return;
+    }
+    report(job);
+    advance(id, job);
+}
+
+Result<void> CreateJobs::make_one(JobId id, Job& job) {
+    CreateRequest& request = job.request;
+    const std::size_t index = job.made.size();
+    const bool first = index == 0;
+    Result<base::DomId> domain = base::DomId{};
+    if (request.numbered) {
+        split::VmConfig config = request.config;
+        config.name.append("-").append(std::to_string(index + 1));
+        domain = toolstack_->create(config, first ? request.received : Clock::now(), first ? request.parse_ns : 0);
+    } else {
+        domain =
+            toolstack_->create(request.config, first ? request.received : Clock::now(), first ? request.parse_ns : 0);
+    }
+    if (!domain) {
+        return std::unexpected(std::move(domain).error());
+    }
+    job.made.push_back({*domain, {}});
+    places_.insert_or_assign(domain->value, Place{id, index, request.wait_ready});
+    if (!request.wait_ready) {
+        settle(job, index);
+    }
+    return {};
+}
+
+void CreateJobs::settle(Job& job, std::size_t index) {
+    json::Writer writer(job.made[index].json);
+    if (const auto view = toolstack_->view(job.made[index].id)) {
+        write_created(writer, *view);
+    } else {
+        writer.begin_object().member("id", job.made[index].id.value).end_object();
+    }
+    ++job.settled;
+}
+
+void CreateJobs::advance(JobId id, Job& job) {
+    if (job.made.size() < job.request.count) {
+        host_.post([this, id] { step(id); });
+    } else if (job.settled == job.made.size()) {
+        finish(id, job);
+    } else if (!job.deadline) {
+        job.deadline = Clock::now() + job.request.timeout;
+        host_.wake_at(*job.deadline);
+    }
+}
+
+void CreateJobs::finish(JobId id, Job& job) {
+    clients_.reply(job.request.client, job.request.request_id, [&](json::Writer& writer) {
+        writer.begin_object().key("domains").begin_array();
+        for (const Made& made : job.made) {
+            writer.raw(made.json);
+        }
+        writer.end_array().end_object();
+    });
+    forget(id);
+}
+
+void CreateJobs::forget(JobId id) {
+    for (const Made& made : jobs_.at(id)->made) {
+        places_.erase(made.id.value);
+    }
+    jobs_.erase(id);
+}
+
+void CreateJobs::on_ready(base::DomId domain) {
+    const auto found = places_.find(domain.value);
+    if (found == places_.end() || !found->second.waiting) {
+        return;
+    }
+    found->second.waiting = false;
+    const Place place = found->second;
+    Job& job = *jobs_.at(place.job);
+    settle(job, place.index);
+    report(job);
+    if (job.made.size() == job.request.count && job.settled == job.made.size()) {
+        finish(place.job, job);
+    }
+}
+
+void CreateJobs::on_end(base::DomId domain, const std::string& how) {
+    const auto found = places_.find(domain.value);
+    if (found == places_.end() || !found->second.waiting) {
+        return;
+    }
+    const JobId id = found->second.job;
+    fail(id, *jobs_.at(id),
+         base::Error{base::Code::guest_died, 0,
+                     "domain " + std::to_string(domain.value) + " ended before it was ready: " + how});
+}
+
+void CreateJobs::on_gone(base::DomId domain) {
+    if (const auto found = places_.find(domain.value); found != places_.end()) {
+        jobs_.at(found->second.job)->made[found->second.index].id = base::dom0;
+        places_.erase(found);
+    }
+}
+
+void CreateJobs::fail(JobId id, Job& job, base::Error error) {
+    if (job.error) {
+        return;
+    }
+    job.error = std::move(error);
+    job.deadline.reset();
+    for (const Made& made : job.made) {
+        if (const auto found = places_.find(made.id.value); found != places_.end()) {
+            found->second.waiting = false;
+        }
+    }
+    if (job.made.empty()) {
+        undo_some(id);
+    } else {
+        host_.post([this, id] { undo_some(id); });
+    }
+}
+
+void CreateJobs::undo_some(JobId id) {
+    const auto found = jobs_.find(id);
+    if (found == jobs_.end()) {
+        return;
+    }
+    Job& job = *found->second;
+    for (std::size_t i = 0; i < undone_per_turn && !job.made.empty() && toolstack_ != nullptr; ++i) {
+        const base::DomId domain = job.made.back().id;
+        job.made.pop_back();
+        places_.erase(domain.value);
+        if (domain != base::dom0) {
+            (void)toolstack_->destroy(domain);  // it may have ended meanwhile: what counts is that it is gone
+        }
+    }
+    if (!job.made.empty() && toolstack_ != nullptr) {
+        host_.post([this, id] { undo_some(id); });
+        return;
+    }
+    clients_.fail(job.request.client, job.request.request_id, *job.error, "\"created\":0");
+    forget(id);
+}
+
+void CreateJobs::client_gone(ClientId client) {
+    std::vector<JobId> gone;
+    for (const auto& [id, job] : jobs_) {
+        if (job->request.client == client && job->made.size() < job->request.count) {
+            gone.push_back(id);
+        }
+    }
+    for (const JobId id : gone) {
+        fail(id, *jobs_.at(id), base::Error{base::Code::unavailable, 0, "the client is gone"});
+    }
+}
+
+void CreateJobs::expire(Clock::time_point now) {
+    std::vector<JobId> late;
+    for (const auto& [id, job] : jobs_) {
+        if (job->deadline && *job->deadline <= now) {
+            late.push_back(id);
+        }
+    }
+    for (const JobId id : late) {
+        Job& job = *jobs_.at(id);
+        fail(id, job,
+             base::Error{base::Code::timed_out, 0,
+                         std::to_string(job.made.size() - job.settled) + " of " + std::to_string(job.made.size()) +
+                             " guests were not ready after " + std::to_string(job.request.timeout.count()) + " ms"});
+    }
+}
+
+std::optional<Clock::time_point> CreateJobs::deadline() const {
+    std::optional<Clock::time_point> first;
+    for (const auto& [id, job] : jobs_) {
+        if (job->deadline && (!first || *job->deadline < *first)) {
+            first = job->deadline;
+        }
+    }
+    return first;
+}
+
+void CreateJobs::fail_all(const base::Error& error) {
+    places_.clear();
+    for (const auto& [id, job] : jobs_) {
+        clients_.fail(job->request.client, job->request.request_id, job->error ? *job->error : error, "\"created\":0");
+    }
+    jobs_.clear();
+}
+
+void CreateJobs::report(Job& job) {
+    if (!job.request.progress || Clock::now() < job.next_progress) {
+        return;
+    }
+    job.next_progress = Clock::now() + progress_interval;
+    clients_.notify(job.request.client, "progress", [&](json::Writer& writer) {
+        writer.begin_object()
+            .key("request")
+            .raw(job.request.request_id.empty() ? "null" : job.request.request_id)
+            .member("created", job.made.size())
+            .member("ready", job.settled)
+            .member("count", job.request.count)
+            .end_object();
+    });
+}
+
+}  // namespace chaos

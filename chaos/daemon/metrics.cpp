@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "chaos/daemon/metrics.hpp"
+
+#include <cinttypes>
+#include <cstdio>
+#include <string_view>
+
+namespace chaos {
+
+namespace {
+
+void head(std::string& out, std::string_view name, std::string_view type, std::string_view help) {
+    out.append("# HELP ").append(name).append(" ").append(help).append("\n# TYPE ").append(name).append(" ");
+    out.append(type).append("\n");
+}
+
+void single(std::string& out, std::string_view name, std::string_view type, std::string_view help,
+            std::uint64_t value) {
+    head(out, name, type, help);
+    out.append(name).append(" ").append(std::to_string(value)).append("\n");
+}
+
+std::string seconds(std::uint64_t micros) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%" PRIu64 ".%06u", micros / 1'000'000, static_cast<unsigned>(micros % 1'000'000));
+    return text;
+}
+
+void phase_histogram(std::string& out, const split::ToolstackMetrics& metrics, std::size_t phase) {
+    const std::string label(split::phase_name(static_cast<split::Phase>(phase)));
+    const auto& counts = metrics.phase_us[phase];
+    const std::string series = "chaos_phase_seconds";
+    std::uint64_t sum = 0;
+    for (std::size_t bucket = 0; bucket < counts.size(); ++bucket) {
+        sum += counts[bucket];
+        const bool last = bucket + 1 == counts.size();
+        const std::string bound = last ? "+Inf" : seconds(std::uint64_t{1} << bucket);
+        out += series + "_bucket{phase=\"" + label + "\",le=\"" + bound + "\"} " + std::to_string(sum) + "\n";
+    }
+    out += series + "_sum{phase=\"" + label + "\"} " + seconds(metrics.phase_sum_us[phase]) + "\n";
+    out += series + "_count{phase=\"" + label + "\"} " + std::to_string(sum) + "\n";
+}
+
+void pool_series(std::string& out, std::string_view name, std::string_view type, std::string_view help,
+                 const std::vector<split::FlavourStatus>& pool, std::uint64_t (*value)(const split::FlavourStatus&)) {
+    head(out, name, type, help);
+    for (const split::FlavourStatus& flavour : pool) {
+        out.append(name)
+            .append("{memory_bytes=\"")
+            .append(std::to_string(flavour.settings.memory.value))
+            .append("\",vcpus=\"")
+            .append(std::to_string(flavour.settings.vcpus))
+            .append("\"} ")
+            .append(std::to_string(value(flavour)))
+            .append("\n");
+    }
+}
+
+void toolstack_series(std::string& out, const split::ToolstackMetrics& m) {
+    single(out, "chaos_domains", "gauge", "Domains that exist.", m.domains);
+    single(out, "chaos_domains_created_total", "counter", "Domains created.", m.created);
+    single(out, "chaos_domains_failed_total", "counter", "Creations that failed.", m.failed);
+    single(out, "chaos_domains_destroyed_total", "counter", "Domains destroyed.", m.destroyed);
+    single(out, "chaos_domains_died_total", "counter", "Domains that ended by themselves.", m.died);
+    single(out, "chaos_domains_adopted_total", "counter", "Domains taken over from an earlier daemon.", m.adopted);
+    single(out, "chaos_domains_undone_total", "counter", "Half-made domains removed at start.", m.undone);
+    single(out, "chaos_console_bytes_total", "counter", "Console output read from guests.", m.console_bytes);
+    single(out, "chaos_console_throttled_total", "counter", "Times that a flooding console was throttled.",
+           m.console_throttled);
+}
+
+}  // namespace
+
+std::string metrics_text(const split::ToolstackMetrics& toolstack, const std::vector<split::FlavourStatus>& pool,
+                         const DaemonMetrics& daemon) {
+    std::string out;
+    toolstack_series(out, toolstack);
+    head(out, "chaos_phase_seconds", "histogram", "Duration of each phase of a launch.");
+    for (std::size_t phase = 0; phase < split::phase_count; ++phase) {
+        phase_histogram(out, toolstack, phase);
+    }
+    using Flavour = split::FlavourStatus;
+    pool_series(out, "chaos_pool_ready", "gauge", "Shells that are ready.", pool,
+                [](const Flavour& f) { return std::uint64_t{f.ready}; });
+    pool_series(out, "chaos_pool_target", "gauge", "Shells that the pool aims at.", pool,
+                [](const Flavour& f) { return std::uint64_t{f.target}; });
+    pool_series(out, "chaos_pool_hits_total", "counter", "Launches that found a shell.", pool,
+                [](const Flavour& f) { return f.hits; });
+    pool_series(out, "chaos_pool_misses_total", "counter", "Launches that found none.", pool,
+                [](const Flavour& f) { return f.misses; });
+    pool_series(out, "chaos_pool_prepared_total", "counter", "Shells prepared.", pool,
+                [](const Flavour& f) { return f.prepared; });
+    single(out, "chaos_api_requests_total", "counter", "Requests received.", daemon.requests);
+    single(out, "chaos_api_failed_requests_total", "counter", "Requests answered with an error.",
+           daemon.failed_requests);
+    single(out, "chaos_api_connections", "gauge", "Clients connected.", daemon.connections);
+    single(out, "chaos_events_total", "counter", "Events since the daemon started.", daemon.events);
+    single(out, "chaos_hypervisor_lost_total", "counter", "Times that the hypervisor was lost and opened anew.",
+           daemon.reopened);
+    return out;
+}
+
+}  // namespace chaos
