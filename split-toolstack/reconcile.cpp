@@ -81,6 +81,9 @@ void ToolstackImpl::adopt(std::unique_ptr<hypervisor::Domain> domain, Record rec
     LiveDomain& live = domains_.insert(std::move(fresh));
     ++metrics_.adopted;
     emit(EventKind::adopted, live);
+    if (live.ready && live.record.ready_ns == 0) {
+        emit(EventKind::ready, live);  // the earlier daemon may not have got to tell it
+    }
     if (info.phase == HvPhase::dead) {
         deaths_.emplace_back(live.id(), info.death);
         return;
