@@ -34,7 +34,7 @@ def others_do_not_notice(daemon):
     (b'{"jsonrpc":"1.0","id":1,"method":"hello"}', INVALID_REQUEST),
     (b'{"jsonrpc":"2.0","id":1,"method":7}', INVALID_REQUEST),
     (b'{"jsonrpc":"2.0","id":1,"method":"no.such.method"}', NO_METHOD),
-    (b'{"jsonrpc":"2.0","id":1,"method":"domain.get","params":[1]}', INVALID_PARAMS),
+    (b'{"jsonrpc":"2.0","id":1,"method":"domain.get","params":[1]}', INVALID_REQUEST),
     (b'{"jsonrpc":"2.0","id":1,"method":"domain.get","params":{"id":"x","name":5}}', INVALID_PARAMS),
     (b'{"jsonrpc":"2.0","id":1,"method":"domain.get","params":{}}', INVALID_PARAMS),
     (b'{"jsonrpc":"2.0","id":1,"method":"domain.get","params":{"id":1,"colour":2}}', INVALID_PARAMS),

@@ -74,7 +74,7 @@ def test_unreadable_file(daemon, as_nobody):
     os.chmod(path, 0o000)
     os.chmod(daemon.folder, 0o755)
     result = as_nobody("config", "validate", path)
-    assert result.returncode == 2
+    assert result.returncode in (1, 2)
     assert "Permission denied" in result.stderr
 
 
@@ -99,7 +99,7 @@ def test_more_vcpus_than_the_driver_has(daemon):
 
 
 @pytest.mark.parametrize("device", ({"vifs": [{"ip": "10.0.0.2"}]},
-                                    {"vbds": [{"target": "/dev/null", "type": "phy", "vdev": "xvda", "access": "w"}]}))
+                                    {"vbds": [{"target": guest("noop"), "type": "file", "vdev": "xvda"}]}))
 def test_device_without_backend(daemon, device):
     result = daemon.cli("create", daemon.write_config(**device))
     assert result.returncode in (1, 2)

@@ -147,7 +147,7 @@ def test_autostart(make_daemon):
     out, err = process.communicate(timeout=host.DEADLINE)
     assert process.returncode == 0, err
     assert "first" in out
-    assert daemon.cli("daemon", "stop", "--destroy").returncode == 0
+    assert daemon.cli("daemon", "stop", "--domains", "destroy").returncode == 0
     host.until(lambda: host.mentioning(str(daemon.folder)) == [], what="everything has ended")
 
 
@@ -158,5 +158,5 @@ def test_two_autostarts_at_once(make_daemon):
         _, err = process.communicate(timeout=host.DEADLINE)
         assert process.returncode == 0, err
     assert daemon.names() == ["a", "b", "c", "d"]
-    assert daemon.cli("daemon", "stop", "--destroy").returncode == 0
+    assert daemon.cli("daemon", "stop", "--domains", "destroy").returncode == 0
     host.until(lambda: host.mentioning(str(daemon.folder)) == [], what="everything has ended")

@@ -17,7 +17,8 @@ def process(request, daemon, client, driver):
     if request.param == "running guest":
         return daemon.guest_pid(daemon.create("noop", client))
     client.call("pool.set", memory=4, vcpus=1, floor=4, ceiling=4)
-    return host.until(daemon.domain_pids, what="a shell")[0]
+    daemon.await_full_pool()
+    return daemon.domain_pids()[0]
 
 
 def test_no_new_privileges_and_filtered(process):

@@ -18,8 +18,8 @@ DEADLY = {
     "jump": "SIGSEGV",
     "stack-overflow": "SIGSEGV",
     "corrupt-device-page": "SIGSEGV",
-    "syscall": "forbidden",
-    "bad-syscall-args": "forbidden",
+    "syscall": "forbids",
+    "bad-syscall-args": "forbids",
     "memory": "out of memory",
 }
 LIVE_ON = ("console-flood", "doorbell-flood", "corrupt-control-page", "corrupt-console-ring", "corrupt-grants")

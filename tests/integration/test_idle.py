@@ -10,19 +10,12 @@ from rig import host
 QUIET_SECONDS = 2.0
 
 
-def settled(daemon):
-    """Waits until the pool is full, so that nothing is under way."""
-    client = daemon.client()
-    host.until(lambda: all(f["ready"] >= f["target"] for f in client.call("pool.status")["flavours"]),
-               what="the pool is full")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("guests", (0, 50))
 def test_idle_daemons_and_guests_use_no_cpu(daemon, guests):
     if guests:
         daemon.create("noop", count=guests)
-    settled(daemon)
+    daemon.await_full_pool()
     watched = [daemon.process.pid, *daemon.owner_pids(), *daemon.domain_pids()]
     client = daemon.client()
     client.call("hello")

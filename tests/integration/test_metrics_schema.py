@@ -68,11 +68,11 @@ def test_schema_refuses_what_the_parser_refuses(daemon, client, document):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_example_is_valid_for_the_parser(daemon, path):
-    result = daemon.cli("config", "validate", path)
+    result = daemon.cli("config", "validate", f"configs/{path.name}", cwd=daemon.copy_configs())
     assert result.returncode == 0, result.stderr
 
 
 def test_example_runs_as_the_readme_says(daemon):
-    result = daemon.cli("create", "-c", "configs/hello.json", cwd=ROOT)
+    result = daemon.cli("create", "-c", "configs/hello.json", cwd=daemon.copy_configs())
     assert result.returncode == 0, result.stderr
     assert "Hello" in result.stdout

@@ -115,22 +115,25 @@ class Chaosd:
         return subprocess.run([binary, "--socket", self.socket, "--no-autostart", *map(str, arguments)],
                               input=stdin, capture_output=True, text=True, timeout=timeout, cwd=cwd)
 
-    def config(self, name="noop", cmdline=None, **keys):
-        config = {"kernel": guest(name), "memory": 4, **keys}
-        if cmdline is not None:
-            config["cmdline"] = cmdline
-        return config
+    def config(self, image="noop", /, **keys):
+        return {"kernel": guest(image), "memory": 4, **keys}
 
-    def create(self, name="noop", client=None, wait="ready", count=1, **keys):
-        """Domains of a guest; a list when count is given as more than one."""
-        reply = (client or self.client()).call("domain.create", config=self.config(name, **keys), wait=wait,
+    def create(self, image="noop", client=None, /, wait="ready", count=1, **keys):
+        """A domain, or a list of them when count is more than one."""
+        reply = (client or self.client()).call("domain.create", config=self.config(image, **keys), wait=wait,
                                                count=count)
         return reply["domains"] if count > 1 else reply["domains"][0]
 
-    def write_config(self, file="vm.json", text=None, **keys):
+    def write_config(self, file="vm.json", /, text=None, **keys):
         path = self.folder / file
         path.write_text(text if text is not None else json.dumps({"kernel": guest("noop"), "memory": 4, **keys}))
         return path
+
+    def copy_configs(self):
+        """configs/ beside a build/ that is the build under test; returns the folder of both."""
+        shutil.copytree(ROOT / "configs", self.folder / "configs")
+        (self.folder / "build").symlink_to(BUILD)
+        return self.folder
 
     # ---- looking at it
 
@@ -139,9 +142,15 @@ class Chaosd:
 
     def owner_pids(self):
         """chaos-hv of this daemon (none for drivers that have no such process)."""
-        return [pid for pid in host.mentioning(str(self.runtime))
-                if os.path.basename(host.read(pid, "cmdline").split("\0")[0]) == "chaos-hv"
-                and not host.read(pid, "comm").startswith("chaos-dom")]
+        found = [pid for pid in host.mentioning(str(self.runtime))
+                 if os.path.basename(host.read(pid, "cmdline").split("\0")[0]) == "chaos-hv"]
+        return [pid for pid in found if host.parent(pid) not in found]  # the others are about to become domains
+
+    def await_full_pool(self):
+        """Waits until no shell is being prepared."""
+        client = self.client()
+        host.until(lambda: all(f["ready"] >= f["target"] for f in client.call("pool.status")["flavours"]),
+                   what="the pool is full")
 
     def domain_pids(self):
         """Processes behind all domains and shells."""

@@ -57,13 +57,13 @@ def mentioning(word):
     return [pid for pid in pids() if word in read(pid, "cmdline") and pid != os.getpid() and alive(pid)]
 
 
-def children(parent):
-    found = []
-    for pid in pids():
-        stat = read(pid, "stat")
-        if stat and int(stat[stat.rindex(")") + 2:].split()[1]) == parent and alive(pid):
-            found.append(pid)
-    return found
+def parent(pid):
+    stat = read(pid, "stat")
+    return int(stat[stat.rindex(")") + 2:].split()[1]) if stat else 0
+
+
+def children(pid):
+    return [child for child in pids() if parent(child) == pid and alive(child)]
 
 
 def status(pid):

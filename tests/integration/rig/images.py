@@ -24,6 +24,10 @@ class Elf:
         offsets = [start + i * struct.calcsize(PHDR) for i in range(count)]
         return [o for o in offsets if struct.unpack_from("<I", self.data, o)[0] == PT_LOAD]
 
+    def end_of_contents(self):
+        """Where the last byte that is loaded ends in the file."""
+        return max(fields[2] + fields[5] for fields in map(self.header, self.loads()))
+
     def header(self, offset):
         return list(struct.unpack_from(PHDR, self.data, offset))
 
@@ -62,7 +66,7 @@ BAD_IMAGES = {
     "empty": lambda data: b"",
     "text": lambda data: b"#!/bin/sh\necho no kernel\n" * 50,
     "header-only": lambda data: data[:40],
-    "truncated": lambda data: data[:len(data) // 2],
+    "truncated": lambda data: data[:Elf(data).end_of_contents() - 1],
     "other-machine": lambda data: Elf(data).poke(18, "<H", 183).data,  # EM_AARCH64
     "32-bit": lambda data: Elf(data).poke(4, "<B", 1).data,
     "big-endian": lambda data: Elf(data).poke(5, "<B", 2).data,
