@@ -16,7 +16,6 @@ def process(request, daemon, client, driver):
         pytest.skip("the other drivers confine by hardware")
     if request.param == "running guest":
         return daemon.guest_pid(daemon.create("noop", client))
-    client.call("pool.set", memory=4, vcpus=1, floor=4, ceiling=4)
     daemon.await_full_pool()
     return daemon.domain_pids()[0]
 

@@ -99,7 +99,7 @@ class Chaosd:
             self.process.kill()
             self.process.wait()
         self.drop_clients()
-        for pid in self.owner_pids():
+        for pid in [*self.daemon_pids(), *self.owner_pids()]:
             os.kill(pid, signal.SIGKILL)
             host.wait_end(pid)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -140,10 +140,18 @@ class Chaosd:
     def names(self):
         return sorted(domain["name"] for domain in self.client().call("domain.list")["domains"])
 
+    def programs(self, name):
+        """Processes of the program `name` that have our folder on their command line."""
+        return [pid for pid in host.mentioning(str(self.runtime))
+                if os.path.basename(host.read(pid, "cmdline").split("\0")[0]) == name]
+
+    def daemon_pids(self):
+        """chaosd, also one that a CLI has started."""
+        return self.programs("chaosd")
+
     def owner_pids(self):
         """chaos-hv of this daemon (none for drivers that have no such process)."""
-        found = [pid for pid in host.mentioning(str(self.runtime))
-                 if os.path.basename(host.read(pid, "cmdline").split("\0")[0]) == "chaos-hv"]
+        found = self.programs("chaos-hv")
         return [pid for pid in found if host.parent(pid) not in found]  # the others are about to become domains
 
     def await_full_pool(self):
