@@ -72,8 +72,37 @@ void raise_limits() {
     ::setrlimit(RLIMIT_CORE, &no_core);
 }
 
+/// The socket's entry in its folder, held so that it can be removed from inside an empty root directory.
+class SocketEntry {
+ public:
+    explicit SocketEntry(const std::string& path) {
+        const auto slash = path.rfind('/');
+        name_ = slash == std::string::npos ? path : path.substr(slash + 1);
+        const auto folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+        folder_.reset(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        inode_ = inode();
+    }
+    /// Removes the entry unless another chaos-hv has put its own there.
+    void remove() const {
+        if (inode_ != 0 && inode() == inode_) {
+            ::unlinkat(folder_.get(), name_.c_str(), 0);
+        }
+    }
+
+ private:
+    ino_t inode() const {
+        struct stat entry {};
+        return ::fstatat(folder_.get(), name_.c_str(), &entry, AT_SYMLINK_NOFOLLOW) == 0 ? entry.st_ino : 0;
+    }
+
+    std::string name_;
+    base::Fd folder_;
+    ino_t inode_{0};
+};
+
 base::Result<void> serve(const Options& options) {
     BASE_ASSIGN(auto listener, listen_seqpacket(options.socket));
+    const SocketEntry entry(options.socket);
     BASE_ASSIGN(auto trampoline, make_trampoline());
     BASE_ASSIGN(auto missing, confine_self());
     ::prctl(PR_SET_DUMPABLE, 0);
@@ -89,7 +118,9 @@ base::Result<void> serve(const Options& options) {
         ::setsid();
     }
     BASE_ASSIGN(const auto server, Server::open(std::move(listener), std::move(trampoline), std::move(missing)));
-    return server->run();
+    const auto served = server->run();
+    entry.remove();
+    return served;
 }
 
 }  // namespace

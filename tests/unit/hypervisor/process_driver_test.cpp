@@ -309,6 +309,19 @@ TEST_F(ProcessDriverTest, RunningDomainsOutliveTheDriverAndAreAdopted) {
     ASSERT_TRUE(domains_[0]->destroy());
 }
 
+TEST_F(ProcessDriverTest, LeavesNoSocketBehind) {
+    const auto socket = options_.runtime_dir + "/hv.sock";
+    ASSERT_TRUE(shell().destroy());
+    ASSERT_TRUE(std::filesystem::exists(socket));
+    domains_.clear();
+    driver_.reset();
+    const auto deadline = std::chrono::steady_clock::now() + 20s;
+    while (std::filesystem::exists(socket) && std::chrono::steady_clock::now() < deadline) {
+        std::this_thread::yield();
+    }
+    EXPECT_FALSE(std::filesystem::exists(socket));
+}
+
 TEST_F(ProcessDriverTest, DeathWhileNobodyListensIsToldLater) {
     auto& domain = shell();
     load(domain, guest_exit);
