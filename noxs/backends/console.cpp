@@ -127,7 +127,7 @@ std::optional<Clock::time_point> ConsoleBackend::on_event(Clock::time_point now)
     if (!ring_) {
         return std::nullopt;
     }
-    drain(std::min(work_bound, throttle_.tokens()));
+    drain(throttle_.tokens());
     const auto left = pending_output();
     if (!left || *left == 0) {
         return std::nullopt;
@@ -155,11 +155,12 @@ std::optional<std::uint32_t> ConsoleBackend::pending_output() {
     return pending;
 }
 
-/// In rounds, each with what is there: a guest that dribbles in step with us can't hold us either.
+/// At most `bound` bytes, in a bounded number of rounds: a guest that refills the ring, or dribbles, in step with us
+/// can't hold us.
 void ConsoleBackend::drain(std::uint32_t bound) {
     constexpr unsigned max_rounds = work_bound / out_size;
     std::uint32_t taken = 0;
-    for (unsigned round = 0; round < max_rounds && taken < bound; ++round) {
+    for (unsigned round = 0; round < max_rounds; ++round) {
         const std::uint32_t size = std::min(pending_output().value_or(0), bound - taken);
         if (size == 0) {
             break;

@@ -111,12 +111,46 @@ TEST_F(Console, DrainsBeforeItClosesAndReopens) {
     EXPECT_EQ(listener.output, "last words, again");
 }
 
+/// A guest that fills its ring again as fast as it is drained.
+struct Refill final : BackendListener {
+    explicit Refill(Console& who) : guest(who) {}
+    void on_ready(base::DomId) override {}
+    void on_shutdown(base::DomId, wire::ShutdownReason, std::int32_t) override {}
+    void on_acknowledged(base::DomId, std::uint32_t) override {}
+    void on_console_output(base::DomId, std::uint64_t, std::span<const char> bytes) override {
+        taken += bytes.size();
+        guest.print(std::string(2048, 'f'));
+    }
+    Console& guest;
+    std::size_t taken{0};
+};
+
 TEST_F(Console, BoundsWorkOfOneCall) {
+    Refill refill(*this);
+    const auto backend = *ConsoleBackend::create(domain, entry(), mapping(), refill, settings());
+    publish_ring();
+    print("start");
+    EXPECT_EQ(backend->on_event(now), now) << "wants to go on at once";
+    EXPECT_GT(refill.taken, 8192U);
+    EXPECT_LE(refill.taken, ConsoleBackend::work_bound);
+}
+
+TEST_F(Console, StaysAwayUntilAQuarterOfTheBurst) {
+    throttle = {.bytes_per_second = 1'000'000, .burst = 32'768};
     const auto backend = connected();
-    const std::string full(2048, 'f');
-    print(full);
-    EXPECT_EQ(backend->on_event(now), std::nullopt);
-    EXPECT_EQ(listener.output.size(), full.size());
+    std::optional<Clock::time_point> again;
+    for (int i = 0; i < 100 && !again; ++i) {
+        print(std::string(2048, 'f'));
+        again = backend->on_event(now);
+    }
+    ASSERT_EQ(again, now + std::chrono::microseconds(8192));
+    const std::size_t before = listener.output.size();
+    print(std::string(2048, 'f'));
+    EXPECT_EQ(backend->on_event(now + std::chrono::microseconds(8000)), again);
+    EXPECT_EQ(listener.output.size(), before);
+    EXPECT_EQ(backend->throttled(), 1U);
+    EXPECT_EQ(backend->on_event(*again), std::nullopt);
+    EXPECT_GT(listener.output.size(), before);
 }
 
 TEST_F(Console, ThrottlesFloodAndGoesOnLater) {

@@ -99,7 +99,7 @@ TEST(PageReader, GivesUpOnPageThatNeverSettles) {
     EXPECT_EQ(reader.read(page, 0), PageError::busy);
 }
 
-/// A writer that adds and removes a pair of devices all the time: a reader must see both or none.
+/// A writer that adds and removes a pair of devices, far apart in the table, all the time: a reader must see both or none.
 TEST(PageReader, NeverSeesTornTable) {
     alignas(64) wire::DevicePage page{};
     PageWriter writer;
@@ -114,9 +114,21 @@ TEST(PageReader, NeverSeesTornTable) {
     wire::DeviceEntry entry{};
     entry.type = DeviceType::sysctl;
     ASSERT_TRUE(writer.add(entry));
+    const auto add = [&](DeviceType type, std::uint32_t id) {
+        wire::DeviceEntry device{};
+        device.type = type;
+        device.id = id;
+        ASSERT_TRUE(writer.add(device));
+    };
+    add(DeviceType::vif, 0);
+    for (std::uint32_t id = 1; id <= 100; ++id) {
+        add(DeviceType::vif, id);  // between the pair, so that a copy takes its time
+    }
+    add(DeviceType::vbd, 0);
     ASSERT_TRUE(writer.publish(store));
 
     std::atomic<bool> stop{false};
+    std::atomic<unsigned> reads{0};
     std::jthread flipping([&] {
         for (std::uint32_t round = 1; !stop.load(); ++round) {
             for (const DeviceType type : {DeviceType::vif, DeviceType::vbd}) {
@@ -128,16 +140,21 @@ TEST(PageReader, NeverSeesTornTable) {
                 }
             }
             static_cast<void>(writer.publish(store));
+            // The next change comes once a reader got through, that is while it reads again.
+            for (const unsigned seen = reads.load(); reads.load() == seen && !stop.load();) {
+                std::this_thread::yield();
+            }
         }
     });
     PageReader reader;
     unsigned changes = 0;
     std::uint32_t last = 0;
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (changes < 500 && std::chrono::steady_clock::now() < deadline) {
+    while (changes < 2000 && std::chrono::steady_clock::now() < deadline) {
         if (reader.read(page) != PageError::none) {
             continue;
         }
+        ++reads;
         changes += reader.generation() != std::exchange(last, reader.generation()) ? 1 : 0;
         const auto* vif = reader.find(DeviceType::vif, 0);
         const auto* vbd = reader.find(DeviceType::vbd, 0);
