@@ -29,6 +29,11 @@ base::Result<double> timed_create(Client& client, const std::string& params) {
 // The edges one by one from a warm pool, what lies between as fast as it goes.
 base::Result<std::vector<double>> fill(const PrivateDaemon& daemon, Client& client, unsigned guests) {
     const std::string params = R"({"config":)" + daemon.config_of("noop") + R"(,"wait":"ready"})";
+    for (unsigned i = 0; i < edge; ++i) {  // the first of all would pay for cold caches
+        BASE_TRY(daemon.await_shells(client, 16));
+        BASE_TRY(timed_create(client, params));
+        BASE_TRY(client.call("domain.destroy", R"({"all":true})"));
+    }
     std::vector<double> times;
     times.reserve(guests);
     for (unsigned i = 0; i < guests; ++i) {
@@ -65,20 +70,22 @@ Memory look_at_memory(const PrivateDaemon& daemon) {
 void add_memory(Report& report, const Memory& before, const Memory& after, const std::vector<pid_t>& guests) {
     const auto count = static_cast<double>(guests.size());
     const double all_in = (before.available - after.available) / count;
-    const double chaosd = (after.chaosd.private_kib - before.chaosd.private_kib) / count;
-    const double owner = (after.owner.private_kib - before.owner.private_kib) / count;
+    const double chaosd = (after.chaosd.pss_kib - before.chaosd.pss_kib) / count;
+    const double owner = (after.owner.pss_kib - before.owner.pss_kib) / count;
     std::vector<double> pss;
     for (std::size_t i = 0; i < guests.size(); i += std::max<std::size_t>(1, guests.size() / 200)) {
         pss.push_back(memory_of(guests[i]).pss_kib);
     }
     report.add("memory per guest", "all_in", all_in, "KiB");
     report.add("memory per guest", "guest_pss_p50", median(pss), "KiB");
-    report.add("memory per guest", "chaosd_private", chaosd, "KiB");
-    report.add("memory per guest", "chaosd_pss", (after.chaosd.pss_kib - before.chaosd.pss_kib) / count, "KiB");
-    report.add("memory per guest", "chaos_hv_private", owner, "KiB");
-    report.add("memory per guest", "chaos_hv_pss", (after.owner.pss_kib - before.owner.pss_kib) / count, "KiB");
+    report.add("memory per guest", "chaosd_pss", chaosd, "KiB");
+    report.add("memory per guest", "chaosd_private", (after.chaosd.private_kib - before.chaosd.private_kib) / count,
+               "KiB");
+    report.add("memory per guest", "chaos_hv_pss", owner, "KiB");
+    report.add("memory per guest", "chaos_hv_private", (after.owner.private_kib - before.owner.private_kib) / count,
+               "KiB");
     report.add_goal("all-in KiB per guest", all_in, 300);
-    report.add_goal("KiB of chaosd and chaos-hv per guest", chaosd + owner, 16);
+    report.add_goal("PSS of chaosd and chaos-hv, KiB per guest", chaosd + owner, 16);
 }
 
 // CPU of guests and daemons over some seconds in which nothing is asked of them.

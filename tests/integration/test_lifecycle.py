@@ -69,6 +69,7 @@ def test_pause_stops_and_unpause_resumes(daemon, client):
     pid = daemon.guest_pid(domain)
     client.call("domain.pause", id=domain["id"])
     assert get(client, domain)["state"] == "paused"
+    host.until(lambda: host.status(pid)["State"].startswith("T"), what="the process has stopped")
     used = host.cpu_ns(pid)
     daemon.create("noop", client)  # something else happens meanwhile
     assert host.cpu_ns(pid) == used
