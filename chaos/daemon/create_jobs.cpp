@@ -127,6 +127,14 @@ void CreateJobs::on_end(base::DomId domain, const std::string& how) {
                      "domain " + std::to_string(domain.value) + " ended before it was ready: " + how});
 }
 
+void CreateJobs::on_successor(base::DomId domain, base::DomId successor) {
+    if (auto node = places_.extract(domain.value)) {
+        jobs_.at(node.mapped().job)->made[node.mapped().index].id = successor;
+        node.key() = successor.value;
+        places_.insert(std::move(node));
+    }
+}
+
 void CreateJobs::on_gone(base::DomId domain) {
     if (const auto found = places_.find(domain.value); found != places_.end()) {
         jobs_.at(found->second.job)->made[found->second.index].id = base::dom0;

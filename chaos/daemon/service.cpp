@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <unordered_set>
 #include <utility>
 
 #include "base/log.hpp"
@@ -32,7 +31,7 @@ Service::Service(ServiceSettings settings, Host& host, OpenToolstack open)
     : settings_(std::move(settings)),
       host_(host),
       open_(std::move(open)),
-      create_jobs_(clients_, host),
+      create_jobs_(clients_, turns_),
       end_waits_(clients_, host),
       consoles_(clients_),
       events_(settings_.limits.events, static_cast<std::uint64_t>(unix_ms()) * events_per_ms),
@@ -131,7 +130,17 @@ void Service::settle() {
     if (lost_) {
         recover();
     }
+    if (!endings_.empty()) {
+        tell_endings();
+    }
     schedule();
+}
+
+void Service::Turns::post(std::function<void()> work) {
+    service_.host_.post([&service = service_, work = std::move(work)] {
+        work();
+        service.settle();
+    });
 }
 
 void Service::schedule() {
@@ -152,16 +161,52 @@ void Service::record(split::Event event) {
     }
 }
 
-void Service::ended(const split::Event& event) {
-    const Ending ending{event.domain, event.name, std::string(split::event_name(event.kind)), event.detail, event.code};
-    const Ending* before = ended_.find(event.domain);
-    const bool known = event.kind == split::EventKind::destroyed && before != nullptr && before->name == event.name;
-    if (!known) {
-        ended_.add(ending);
+void Service::note_ending(const split::Event& event) {
+    const bool gone = event.kind == split::EventKind::destroyed || event.kind == split::EventKind::lost;
+    for (PendingEnding& pending : endings_) {
+        if (pending.ending.id == event.domain) {
+            pending.gone = pending.gone || gone;
+            return;
+        }
     }
-    create_jobs_.on_end(event.domain, ending.how.empty() ? ending.reason : ending.how);
-    end_waits_.on_end(ending);
-    consoles_.close(ending);
+    endings_.push_back(
+        {{event.domain, event.name, std::string(split::event_name(event.kind)), event.detail, event.code},
+         gone,
+         base::dom0});
+}
+
+void Service::note_successor(const split::Event& event) {
+    for (PendingEnding& pending : endings_) {
+        if (pending.ending.id == event.domain) {
+            pending.successor = number_in(event.detail);
+            if (pending.ending.reason == split::event_name(split::EventKind::destroyed)) {
+                pending.ending.reason = split::event_name(split::EventKind::rebooted);
+            }
+        }
+    }
+}
+
+void Service::tell_endings() {
+    for (const PendingEnding& pending : std::exchange(endings_, {})) {
+        const Ending& ending = pending.ending;
+        const bool restarted = pending.successor != base::dom0;
+        const Ending* before = ended_.find(ending.id);
+        const bool known = before != nullptr && before->name == ending.name &&
+                           ending.reason == split::event_name(split::EventKind::destroyed);
+        if (!known && !restarted) {
+            ended_.add(ending);
+        }
+        if (restarted) {
+            create_jobs_.on_successor(ending.id, pending.successor);
+        } else {
+            create_jobs_.on_end(ending.id, ending.how.empty() ? ending.reason : ending.how);
+        }
+        end_waits_.on_end(ending);
+        consoles_.close(ending, pending.successor);
+        if (pending.gone) {
+            create_jobs_.on_gone(ending.id);
+        }
+    }
 }
 
 void Service::on_event(const split::Event& event) {
@@ -169,15 +214,10 @@ void Service::on_event(const split::Event& event) {
     switch (event.kind) {
         case split::EventKind::ready: create_jobs_.on_ready(event.domain); break;
         case split::EventKind::shutdown:
-        case split::EventKind::crashed: ended(event); break;
+        case split::EventKind::crashed:
         case split::EventKind::destroyed:
-        case split::EventKind::lost:
-            ended(event);
-            create_jobs_.on_gone(event.domain);
-            break;
-        case split::EventKind::rebooted:
-            consoles_.close({event.domain, event.name, "rebooted", event.detail, 0}, number_in(event.detail));
-            break;
+        case split::EventKind::lost: note_ending(event); break;
+        case split::EventKind::rebooted: note_successor(event); break;
         default: break;
     }
 }
@@ -190,24 +230,12 @@ void Service::on_lost(const base::Error& why) {
     lost_ = why;
 }
 
+// The toolstack that is opened anew reports the domains that were lost.
 void Service::recover() {
     const base::Error why = *std::exchange(lost_, std::nullopt);
     base::log(base::Level::error, "the hypervisor is lost, opening it anew: " + why.message);
     ++metrics_.reopened;
     create_jobs_.fail_all({base::Code::unavailable, 0, "the hypervisor was lost: " + why.message});
-    std::unordered_set<std::uint16_t> told;
-    events_.replay(0, [&](const EventLog::Entry& entry) {
-        if (entry.event.kind == split::EventKind::lost) {
-            told.insert(entry.event.domain.value);
-        } else {
-            told.erase(entry.event.domain.value);
-        }
-    });
-    for (const split::DomainView& view : toolstack_->list()) {
-        if (!told.contains(view.id.value)) {
-            on_event({split::EventKind::lost, view.id, view.name, why.message, 0});
-        }
-    }
     host_.watch(-1);
     create_jobs_.use(nullptr);
     toolstack_.reset();
@@ -244,7 +272,7 @@ void Service::destroy_some(std::shared_ptr<std::vector<base::DomId>> domains, st
         done(destroyed);
         return;
     }
-    host_.post([this, domains = std::move(domains), destroyed, done = std::move(done)]() mutable {
+    turns_.post([this, domains = std::move(domains), destroyed, done = std::move(done)]() mutable {
         destroy_some(std::move(domains), destroyed, std::move(done));
     });
 }

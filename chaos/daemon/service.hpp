@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "chaos/config/daemon_config.hpp"
 #include "chaos/daemon/client.hpp"
@@ -68,10 +69,32 @@ class Service final : public split::Observer {
     void on_lost(const base::Error& why) override;
 
  private:
+    /// The host for work that is done in turns of its own: each one is followed by settle().
+    class Turns final : public Host {
+     public:
+        explicit Turns(Service& service) : service_(service) {}
+        void post(std::function<void()> work) override;
+        void wake_at(Clock::time_point when) override { service_.host_.wake_at(when); }
+        bool watch(int fd) override { return service_.host_.watch(fd); }
+        void stop() override { service_.host_.stop(); }
+
+     private:
+        Service& service_;
+    };
+
+    /// An ending that is told once the toolstack has said all about it: a restart shows only afterwards.
+    struct PendingEnding {
+        Ending ending;
+        bool gone{false};
+        base::DomId successor{base::dom0};
+    };
+
     void dispatch(Client& client, const rpc::Request& request, std::string_view line, Clock::time_point received);
     void fail(Client& client, const rpc::Failure& failure);
     void record(split::Event event);
-    void ended(const split::Event& event);
+    void note_ending(const split::Event& event);
+    void note_successor(const split::Event& event);
+    void tell_endings();
     void settle();
     void recover();
     void schedule();
@@ -80,6 +103,7 @@ class Service final : public split::Observer {
 
     ServiceSettings settings_;
     Host& host_;
+    Turns turns_{*this};
     OpenToolstack open_;
     Clients clients_;
     CreateJobs create_jobs_;
@@ -90,6 +114,7 @@ class Service final : public split::Observer {
     DaemonMetrics metrics_;
     std::int64_t started_unix_ms_;
     std::optional<base::Error> lost_;
+    std::vector<PendingEnding> endings_;
     std::string line_;
     std::unique_ptr<split::Toolstack> toolstack_;
 };
