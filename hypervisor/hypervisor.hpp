@@ -131,7 +131,8 @@ class Domain {
     /// Copies `bytes` into guest memory or noxs pages at guest-physical `gpa`; never maps. limits: inside the domain.
     virtual Result<void> write(std::uint64_t gpa, std::span<const std::byte> bytes) = 0;
 
-    /// Maps `count` guest pages from `first`, read-write, with toolstack privilege.
+    /// Maps `count` guest pages from `first`, read-write, with toolstack privilege. The mapping must not outlive this
+    /// object.
     virtual Result<base::Mapping> map_pages(base::Gfn first, std::size_t count) = 0;
 
     // ---- backend privilege

@@ -221,8 +221,10 @@ Result<LoadedImage> Parser::lay_out() const {
     std::uint64_t file_end = 0;
     LoadedImage out;
     for (const auto& [range, index] : segments_) {
-        first = std::min(first, range.begin & ~(base::page_size - 1));
-        file_end = std::max(file_end, range.file_end);
+        if (range.file_end > range.begin) {  // a stack or bss at the front need not be copied
+            first = std::min(first, range.begin & ~(base::page_size - 1));
+            file_end = std::max(file_end, range.file_end);
+        }
         out.image.end_gpa = std::max(out.image.end_gpa, range.end);
     }
     if (out.image.end_gpa - first > max_image_span.value) {

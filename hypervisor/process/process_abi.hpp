@@ -31,6 +31,13 @@ inline constexpr std::uint64_t signal_stack_gpa = 0x7d000;
 inline constexpr std::uint64_t signal_stack_end = 0x85000;
 inline constexpr std::uint64_t ram_gpa = 0x100000;
 
+// Where guests built from guest-shims have the top of their stack and the first of their contents: pages that are given
+// before the launch. A guest that lies elsewhere runs as well, and faults its pages in.
+inline constexpr std::uint64_t warm_stack_gpa = 0x10f000;
+inline constexpr std::uint64_t warm_stack_end = 0x110000;
+inline constexpr std::uint64_t warm_image_gpa = 0x113000;
+inline constexpr std::uint64_t warm_image_end = 0x116000;
+
 inline constexpr unsigned grant_entries = 512;
 inline constexpr unsigned max_ports = 128;  ///< ports 1 .. 127
 

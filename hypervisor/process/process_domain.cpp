@@ -102,7 +102,7 @@ Result<base::Mapping> ProcessDomain::map_pages(base::Gfn first, std::size_t coun
     if (count == 0 || count > pages || first.value > pages - count) {
         return base::fail(base::Code::invalid_argument, "pages outside the domain");
     }
-    return base::Mapping::map(memory_.get(), base::gpa_of(first), count * base::page_size, base::Access::read_write);
+    return map(base::gpa_of(first), count * base::page_size, base::Access::read_write);
 }
 
 Result<base::Mapping> ProcessDomain::map_grant(base::GrantRef ref, base::DomId backend, base::Access access) {
@@ -122,12 +122,16 @@ Result<base::Mapping> ProcessDomain::map_grant(base::GrantRef ref, base::DomId b
     if (!permitted || !guest_page || gpa > layout_.memory.value - base::page_size) {
         return base::fail(base::Code::permission_denied, "the guest has not granted that page");
     }
-    // The control pages are in the window already; one mapping a domain keeps thousands of them under vm.max_map_count.
+    return map(gpa, base::page_size, access);
+}
+
+/// The control pages are in the window already: one mapping a domain keeps thousands of them under vm.max_map_count.
+Result<base::Mapping> ProcessDomain::map(std::uint64_t gpa, std::size_t size, base::Access access) {
     const auto in_window = gpa - abi::event_page_gpa;
-    if (gpa >= abi::control_gpa && in_window < window_.size()) {
-        return base::Mapping::view(window_.data() + in_window, base::page_size);
+    if (gpa >= abi::control_gpa && in_window < window_.size() && size <= window_.size() - in_window) {
+        return base::Mapping::view(window_.data() + in_window, size);
     }
-    return base::Mapping::map(memory_.get(), gpa, base::page_size, access);
+    return base::Mapping::map(memory_.get(), gpa, size, access);
 }
 
 Result<std::uint64_t> ProcessDomain::place_ramdisk(const Image& image, std::span<const std::byte> ramdisk) {

@@ -47,6 +47,7 @@ class ProcessDomain final : public Domain {
 
  private:
     ProcessDomain(ProcessDriver& driver, DomainHandles handles, base::Mapping window);
+    Result<base::Mapping> map(std::uint64_t gpa, std::size_t size, base::Access access);
     abi::EventPage& event_page() const { return *window_.at<abi::EventPage>(); }
     Result<std::uint64_t> place_ramdisk(const Image& image, std::span<const std::byte> ramdisk);
     Result<void> write_start_info(const BootParams& params, std::uint64_t ramdisk_gpa);

@@ -52,6 +52,19 @@ bool map_guest(const ChildSpec& spec) {
            map(abi::ram_gpa, spec.memory_size, PROT_READ | PROT_WRITE | PROT_EXEC, spec.memory_fd, abi::ram_gpa);
 }
 
+/// Touches what a launch will touch, while nobody waits: a page fault costs microseconds, more on a virtual machine.
+/// Only a hint: kernels before 5.14 have no MADV_POPULATE_WRITE.
+void touch_early(std::uint64_t from, std::uint64_t to, int advice) {
+    ::madvise(reinterpret_cast<void*>(from), to - from, advice);
+}
+
+void touch_what_every_guest_touches(const ChildSpec& spec) {
+    touch_early(abi::start_info_gpa, abi::grant_table_gpa, MADV_POPULATE_READ);
+    touch_early(abi::grant_table_gpa, abi::control_gpa + spec.control_pages * base::page_size, MADV_POPULATE_WRITE);
+    touch_early(abi::warm_stack_gpa, abi::warm_stack_end, MADV_POPULATE_WRITE);
+    touch_early(abi::warm_image_gpa, abi::warm_image_end, MADV_POPULATE_WRITE);
+}
+
 /// Leaves the shared table for a private one that holds nothing but the doorbell.
 bool keep_only_doorbell() {
     static_assert(reserved_doorbell_slot == abi::doorbell_fd);
@@ -126,6 +139,7 @@ void become_domain(const ChildSpec& spec) {
     require(::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::getppid() == spec.parent, exit_parent_gone);
     set_name(spec.id);
     require(map_guest(spec), exit_memory);
+    touch_what_every_guest_touches(spec);
     require(keep_only_doorbell(), exit_descriptors);
     require(install_crash_handler(spec.trampoline->crash_handler), exit_signals);
     require(lower_limits(), exit_limits);

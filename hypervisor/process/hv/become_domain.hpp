@@ -18,6 +18,7 @@ struct ChildSpec {
     pid_t parent;
     int memory_fd;
     std::uint64_t memory_size;
+    std::uint32_t control_pages;
     const Trampoline* trampoline;
 };
 

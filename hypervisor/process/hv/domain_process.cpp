@@ -71,7 +71,7 @@ base::Result<DomainProcess> spawn_domain(base::DomId id, const DomainShape& shap
     if (!domain.doorbell || ::dup2(domain.doorbell.get(), reserved_doorbell_slot) < 0) {
         return base::fail_errno(errno, "doorbell of a domain");
     }
-    const ChildSpec child{id, ::getpid(), domain.memory.get(), shape.memory, &trampoline};
+    const ChildSpec child{id, ::getpid(), domain.memory.get(), shape.memory, shape.control_pages, &trampoline};
     int pidfd_number = -1;
     domain.pid = clone_sharing_files(pidfd_number);
     if (domain.pid == 0) {

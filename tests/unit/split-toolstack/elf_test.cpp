@@ -59,6 +59,17 @@ TEST(Elf, ZeroesGapsAndRoundsTheStartDown) {
     EXPECT_EQ(loaded->image.bytes.size(), 0x3016u);
 }
 
+TEST(Elf, DoesNotCopyAStackThatLiesInFront) {
+    ElfPlan plan;
+    plan.segments = {{.paddr = 0x100000, .content = "", .memsz = 0x10000}, {.paddr = 0x110000}};
+    plan.notes = {{"noxs", elf::noxs_note_entry64, 0x110008}};
+    const auto image = parse_elf(build_elf(plan), "x");
+    ASSERT_TRUE(image) << image.error().message;
+    EXPECT_EQ(image->image.load_gpa, 0x110000U);
+    EXPECT_EQ(image->image.bytes.size(), ElfPlan::Segment{}.content.size());
+    EXPECT_EQ(image->image.end_gpa, 0x112000U);
+}
+
 TEST(Elf, OneEntryIsEnough) {
     ElfPlan plan;
     plan.notes.pop_back();
