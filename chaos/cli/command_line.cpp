@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one file that knows CLI11.
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "chaos/cli/verb.hpp"
 #include "chaos/config/daemon_config.hpp"
 #include "chaos/config/file.hpp"
+#include "chaos/config/node.hpp"
 #include "chaos/version.hpp"
 
 namespace chaos::cli {
@@ -49,6 +51,26 @@ void declare_common(CLI::App& app, Common& common) {
 int usage(const std::string& what) {
     std::fprintf(stderr, "chaos: %s (see chaos --help)\n", what.c_str());
     return exit_usage;
+}
+
+// CLI11 takes a word that it does not know for a missing command.
+std::string unknown_command(int argc, char** argv, const std::vector<std::unique_ptr<Verb>>& verbs) {
+    std::vector<std::string_view> names;
+    for (const auto& verb : verbs) {
+        names.emplace_back(verb->name());
+    }
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view word = argv[i];
+        if (word == "--socket") {
+            ++i;
+        } else if (!word.starts_with('-')) {
+            const std::string_view meant = closest(word, names);
+            const bool known = std::find(names.begin(), names.end(), word) != names.end();
+            const std::string text = "no command '" + std::string(word) + "'";
+            return known ? std::string() : meant.empty() ? text : text + "; did you mean '" + std::string(meant) + "'?";
+        }
+    }
+    return {};
 }
 
 }  // namespace
@@ -102,7 +124,8 @@ int run_command_line(int argc, char** argv) {
     } catch (const CLI::Success& done) {
         return app.exit(done);  // --help, --version
     } catch (const CLI::Error& error) {
-        return usage(error.what());
+        const std::string unknown = unknown_command(argc, argv, verbs);
+        return usage(unknown.empty() ? error.what() : unknown);
     }
     common.socket = absolute_path(common.socket.empty() ? default_socket() : common.socket, working_directory());
     for (const auto& [command, verb] : commands) {
