@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -19,6 +20,9 @@ namespace split {
 namespace {
 
 constexpr base::Bytes max_record = base::mib(1);
+/// Records are padded to whole blocks: an old file is then mostly of the right size already. Truncating a file to zero
+/// and writing it anew makes ext4 write it out at the close, which takes milliseconds.
+constexpr std::size_t record_block = 1024;
 constexpr std::string_view record_suffix = ".json";
 constexpr std::string_view tmp_suffix = ".tmp";
 constexpr std::string_view damaged_suffix = ".damaged";
@@ -34,7 +38,8 @@ struct FileName {
 
 }  // namespace
 
-Registry::Registry(std::string dir, base::Fd fd) : dir_(std::move(dir)), fd_(std::move(fd)) {
+Registry::Registry(std::string dir, base::Fd fd)
+    : dir_(std::move(dir)), fd_(std::move(fd)), spares_(std::make_unique<SpareFiles>(fd_.get())) {
     buffer_.reserve(4096);
 }
 
@@ -91,7 +96,7 @@ void Registry::move_aside(const std::string& name, std::string_view why) const {
 }
 
 Result<void> Registry::write(const char* name) const {
-    const base::Fd file(::openat(fd_.get(), name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+    const base::Fd file(::openat(fd_.get(), name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!file) {
         return base::fail_errno(errno, words("registry '", dir_, "/", name, "'"));
     }
@@ -106,17 +111,28 @@ Result<void> Registry::write(const char* name) const {
         }
         rest.remove_prefix(static_cast<std::size_t>(n));
     }
+    return cut(file.get());
+}
+
+Result<void> Registry::cut(int file) const {
+    struct stat st {};
+    const auto size = static_cast<off_t>(buffer_.size());
+    if (::fstat(file, &st) != 0 || (st.st_size > size && ::ftruncate(file, size) != 0)) {
+        return base::fail_errno(errno, words("registry '", dir_, "'"));
+    }
     return {};
 }
 
 Result<void> Registry::save(const Record& record) {
     buffer_.clear();
     render_record(record, buffer_);
-    const FileName tmp(record.id, tmp_suffix);
+    buffer_.resize((buffer_.size() / record_block + 1) * record_block, ' ');
+    buffer_.back() = '\n';
+    const SpareFiles::Name tmp = spares_->take();
     const FileName name(record.id, record_suffix);
     auto written = write(tmp.text);
-    if (written && ::renameat(fd_.get(), tmp.text, fd_.get(), name.text) != 0) {
-        written = base::fail_errno(errno, words("registry '", dir_, "/", name.text, "'"));
+    if (written) {
+        written = put(tmp, name.text);
     }
     if (!written) {
         ::unlinkat(fd_.get(), tmp.text, 0);
@@ -124,9 +140,25 @@ Result<void> Registry::save(const Record& record) {
     return written;
 }
 
+Result<void> Registry::put(const SpareFiles::Name& tmp, const char* name) {
+    const int dir = fd_.get();
+    if (::renameat2(dir, tmp.text, dir, name, RENAME_NOREPLACE) == 0) {
+        return {};
+    }
+    // Exchanged, not replaced: ext4 writes out a file that replaces another one, which takes milliseconds.
+    if (errno == EEXIST && ::renameat2(dir, tmp.text, dir, name, RENAME_EXCHANGE) == 0) {
+        spares_->put_back(tmp);
+        return {};
+    }
+    if (errno == EINVAL && ::renameat(dir, tmp.text, dir, name) == 0) {
+        return {};  // a file system that can do neither
+    }
+    return base::fail_errno(errno, words("registry '", dir_, "/", name, "'"));
+}
+
 Result<void> Registry::remove(base::DomId id) {
     const FileName name(id, record_suffix);
-    if (::unlinkat(fd_.get(), name.text, 0) != 0 && errno != ENOENT) {
+    if (!spares_->keep(name.text) && ::unlinkat(fd_.get(), name.text, 0) != 0 && errno != ENOENT) {
         return base::fail_errno(errno, words("registry '", dir_, "/", name.text, "'"));
     }
     return {};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "base/ids.hpp"
 #include "base/result.hpp"
 #include "split-toolstack/record.hpp"
+#include "split-toolstack/spare_files.hpp"
 
 namespace split {
 
@@ -16,7 +18,7 @@ using base::Result;
 
 /// The domains' records on disk, one file "<id>.json" each in <state_dir>/domains. A file is there whole or not at all
 /// (written beside and renamed), whatever ends the daemon; nothing is synced, because no domain outlives its host.
-/// Single-threaded.
+/// Single-threaded, except `stock`.
 class Registry {
  public:
     /// Makes the directory if it is missing and removes what half-done writes left in it.
@@ -33,14 +35,22 @@ class Registry {
     /// Forgets the domain; no harm if it is not there. Hot.
     Result<void> remove(base::DomId id);
 
+    /// Prepares for one more `save`. Refill thread.
+    void stock() { spares_->stock(); }
+
  private:
     Registry(std::string dir, base::Fd fd);
     Result<Record> read(const std::string& name) const;
     Result<void> write(const char* name) const;
+    /// Gives the written file its name, atomically.
+    Result<void> put(const SpareFiles::Name& tmp, const char* name);
+    /// Takes off what an old file had beyond what was written.
+    Result<void> cut(int file) const;
     void move_aside(const std::string& name, std::string_view why) const;
 
     std::string dir_;
     base::Fd fd_;
+    std::unique_ptr<SpareFiles> spares_;  // in fd_
     std::string buffer_;
 };
 

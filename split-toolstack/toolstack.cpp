@@ -48,6 +48,7 @@ ToolstackImpl::~ToolstackImpl() {
 
 Result<void> ToolstackImpl::open_pool() {
     const auto prepare = [this](const hypervisor::ShellSpec& spec) {
+        registry_.stock();
         return prepare_shell(*hypervisor_, spec, site());
     };
     const unsigned capacity = max_domains();

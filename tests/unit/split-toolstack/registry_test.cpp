@@ -2,13 +2,12 @@
 #include "split-toolstack/registry.hpp"
 
 #include <gmock/gmock.h>
-#include <sys/resource.h>
 
-#include <csignal>
 #include <filesystem>
 #include <fstream>
 
 #include "split-toolstack/names.hpp"
+#include "tests/support/file_size_limit.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace split {
@@ -162,17 +161,52 @@ TEST(Registry, AFailedSaveLeavesTheEarlierRecord) {
     ASSERT_TRUE(registry && registry->save(full_record()));
     Record bigger = full_record();
     bigger.config.cmdline = std::string(8192, 'x');
-    rlimit before{};
-    ::getrlimit(RLIMIT_FSIZE, &before);
-    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
-    const rlimit small{4096, before.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &small);
-    const auto saved = registry->save(bigger);
-    ::setrlimit(RLIMIT_FSIZE, &before);
-    std::signal(SIGXFSZ, handler);
+    Result<void> saved;
+    {
+        const test_support::FileSizeLimit full_disk(4096);
+        saved = registry->save(bigger);
+    }
     ASSERT_FALSE(saved);
     EXPECT_EQ(registry->load()->at(0).config.cmdline, full_record().config.cmdline);
     EXPECT_EQ(std::distance(fs::directory_iterator(dir.file("domains")), {}), 1);
+}
+
+TEST(Registry, UsesOldFilesAgainAndLeavesNone) {
+    const TempDir dir;
+    const auto files = [&dir] { return std::distance(fs::directory_iterator(dir.file("domains")), {}); };
+    {
+        auto registry = Registry::open(dir.path());
+        ASSERT_TRUE(registry);
+        registry->stock();
+        EXPECT_EQ(files(), 1);
+        Record record = full_record();
+        for (int i = 0; i < 10; ++i) {
+            record.config.cmdline.append(static_cast<std::size_t>(10 - i) * 20, 'x');
+            ASSERT_TRUE(registry->save(record));
+            EXPECT_EQ(registry->load()->at(0).config.cmdline, record.config.cmdline);
+            ASSERT_TRUE(registry->remove(record.id));
+            EXPECT_TRUE(registry->load()->empty());
+            EXPECT_EQ(files(), 1);
+            record.config.cmdline.clear();
+        }
+    }
+    EXPECT_EQ(files(), 0);
+}
+
+TEST(Registry, KeepsAFewOldFilesOnly) {
+    const TempDir dir;
+    auto registry = Registry::open(dir.path());
+    ASSERT_TRUE(registry);
+    Record record = full_record();
+    for (std::uint16_t id = 1; id < SpareFiles::most + 20; ++id) {
+        record.id = base::DomId{id};
+        ASSERT_TRUE(registry->save(record));
+    }
+    for (std::uint16_t id = 1; id < SpareFiles::most + 20; ++id) {
+        ASSERT_TRUE(registry->remove(base::DomId{id}));
+        registry->stock();
+    }
+    EXPECT_LE(std::distance(fs::directory_iterator(dir.file("domains")), {}), SpareFiles::most);
 }
 
 TEST(Registry, NamesADirectoryThatCannotBe) {

@@ -77,11 +77,11 @@ class ToolstackTest : public testing::Test {
     bool has_record(base::DomId id) const {
         return std::filesystem::exists(settings.state_dir + "/domains/" + std::to_string(id.value) + ".json");
     }
-    /// Files under domains/ and console/.
+    /// Files under domains/ and console/ that say something.
     std::size_t files() const {
         std::size_t n = 0;
         for (const auto& entry : std::filesystem::recursive_directory_iterator(settings.state_dir)) {
-            n += entry.is_regular_file() ? 1 : 0;
+            n += entry.is_regular_file() && entry.path().extension() != ".tmp" ? 1 : 0;
         }
         return n;
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "tests/support/file_size_limit.hpp"
 #include "tests/unit/split-toolstack/toolstack_fixture.hpp"
 
 namespace split {
@@ -159,8 +160,11 @@ TEST_F(ToolstackTest, AFailureAtAnyStepLeavesNothing) {
 
 TEST_F(ToolstackTest, ARecordThatCanNotBeWrittenStopsTheLaunch) {
     open();
-    std::filesystem::create_directory(settings.state_dir + "/domains/1.tmp");
-    const auto id = create(config("x"));
+    Result<base::DomId> id;
+    {
+        const test_support::FileSizeLimit full_disk(0);
+        id = create(config("x"));
+    }
     ASSERT_FALSE(id);
     EXPECT_THAT(id.error().message, HasSubstr("registry"));
     EXPECT_EQ(machine->calls(Verb::load), 0u) << "nothing is done before it is on disk";
