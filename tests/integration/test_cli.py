@@ -2,6 +2,7 @@
 """The command line: verbs, --json, exit codes, autostart."""
 
 import json
+import os
 import re
 import subprocess
 
@@ -160,3 +161,30 @@ def test_two_autostarts_at_once(make_daemon):
     assert daemon.names() == ["a", "b", "c", "d"]
     assert daemon.cli("daemon", "stop", "--domains", "destroy").returncode == 0
     host.until(lambda: host.mentioning(str(daemon.folder)) == [], what="everything has ended")
+
+
+@pytest.mark.slow
+def test_progress_on_a_terminal(daemon, client):
+    """So many guests without a pool that it takes more than a moment on any machine."""
+    client.call("pool.set", memory=4, vcpus=1, floor=0, ceiling=0)
+    ours, theirs = os.openpty()
+    with subprocess.Popen([CHAOS, "--socket", daemon.socket, "create", "-n", "3000", "--timeout", "60",
+                           daemon.write_config()], stdout=subprocess.DEVNULL, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        try:
+            while data := os.read(ours, 4096):
+                shown += data
+        except OSError:  # the other end is closed
+            pass
+        os.close(ours)
+    assert process.returncode == 0
+    assert b"3000" in shown and b"\r" in shown, shown
+
+
+def test_no_progress_without_a_terminal(daemon):
+    path = daemon.write_config(kernel=daemon.config("fault")["kernel"], cmdline="fault=never-ready")
+    result = daemon.cli("create", "-n", 3, "--timeout", 1, path)
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) <= 2
+    assert daemon.names() == []

@@ -110,3 +110,25 @@ def test_cli_console_after_end_of_input(daemon, client):
 
 def test_cli_console_of_nobody(daemon):
     assert daemon.cli("console", "nobody").returncode == 3
+
+
+def test_detach(daemon, client):
+    domain = daemon.create("echo", client)
+    console, other = Console(daemon, domain), Console(daemon, domain)
+    console.client.call("console.detach", id=domain["id"])
+    other.type("after-detach\n")
+    other.read_until(b"after-detach")
+    console.client.call("hello")
+    assert not any(b"after-detach" in str(n).encode() for n in console.client.notifications)
+
+
+def test_console_is_closed_when_the_guest_ends(daemon, client):
+    console = Console(daemon, daemon.create("echo", client))
+    console.type("exit\n")
+    assert console.client.notification("console.closed")["id"] == console.id
+
+
+def test_bytes_that_are_no_text(daemon, client):
+    console = Console(daemon, daemon.create("echo", client))
+    console.client.call("console.input", id=console.id, data_b64="//79Cg==")  # ff fe fd newline
+    console.read_until(b"\xff\xfe\xfd")

@@ -192,3 +192,42 @@ def test_empty_pool_still_creates(daemon, client):
 def test_memory_sizes(daemon, client, memory):
     domain = daemon.create("noop", client, memory=memory)
     client.call("domain.destroy", id=domain["id"])
+
+
+def test_shutdown_and_wait_for_the_end(daemon, client):
+    domain = daemon.create("noop", client)
+    ending = client.call("domain.shutdown", id=domain["id"], wait=True)
+    assert ending["id"] == domain["id"]
+    assert daemon.names() == []
+
+
+def test_wait_for_a_guest_that_ends_by_itself(daemon, client):
+    domain = daemon.create("hello", client, wait="created", cmdline="exit=5")
+    assert client.call("domain.wait", id=domain["id"])["exit_code"] == 5
+
+
+def test_cpumap_binds_the_guest(daemon, client, driver):
+    if driver != "process":
+        pytest.skip("only the process driver shows its binding in /proc")
+    domain = daemon.create("noop", client, vcpus={"count": 1, "cpumap": [0]})
+    assert host.status(daemon.guest_pid(domain))["Cpus_allowed_list"] == "0"
+
+
+def test_ramdisk(daemon, client):
+    ramdisk = daemon.folder / "ramdisk"
+    ramdisk.write_bytes(b"r" * 100_000)
+    daemon.create("noop", client, ramdisk=str(ramdisk))
+    ramdisk.write_bytes(b"r" * (8 << 20))
+    with pytest.raises(RpcError) as error:
+        daemon.create("noop", client, ramdisk=str(ramdisk))
+    assert "ramdisk" in error.value.message
+    assert len(daemon.names()) == 1
+
+
+def test_details_of_a_domain(daemon, client):
+    domain = daemon.create("echo", client, name="e", cmdline="some words")
+    info = get(client, domain)
+    assert info["config"]["cmdline"] == "some words"
+    assert info["memory_bytes"] == 4 << 20
+    assert 0 < info["resident_bytes"] < 1 << 20
+    assert info["ready"] is True
