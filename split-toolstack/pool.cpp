@@ -129,7 +129,7 @@ void Pool::set_domains(unsigned domains) {
 }
 
 std::optional<Clock::time_point> Pool::deadline() const {
-    std::optional<Clock::time_point> next;
+    std::optional<Clock::time_point> next = refill_->deadline();
     for (const auto& flavour : flavours_) {
         auto due = flavour->demand().deadline();
         if (flavour->overfull()) {
@@ -143,6 +143,7 @@ std::optional<Clock::time_point> Pool::deadline() const {
 }
 
 void Pool::tick(Clock::time_point now) {
+    refill_->tick(now);
     for (const auto& flavour : flavours_) {
         flavour->decay(now);
     }

@@ -99,7 +99,16 @@ void Refill::launched(Clock::time_point now, const Flavour* flavour) {
         return;
     }
     const Sleep asleep = sleep_.load(std::memory_order_seq_cst);
-    if (asleep == Sleep::endless || (asleep == Sleep::timed && flavour->low())) {
+    if (asleep != Sleep::awake && flavour->low()) {
+        wake();
+    } else if (asleep == Sleep::endless && !wake_at_) {
+        wake_at_ = now + quiet;
+    }
+}
+
+void Refill::tick(Clock::time_point now) {
+    if (wake_at_ && *wake_at_ <= now) {
+        wake_at_.reset();
         wake();
     }
 }

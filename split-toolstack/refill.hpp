@@ -40,8 +40,12 @@ class Refill {
     /// Adds what only the refill knows to `status`.
     void complete(const Flavour& flavour, FlavourStatus& status) const;
 
-    /// A launch is done. Hot: a system call only if the thread sleeps and must not.
+    /// A launch is done. Hot: a system call only if the thread sleeps and must not. Otherwise the sleeper is woken by
+    /// `tick` in a quieter moment: waking it here would take the processor from the guest that has just been started.
     void launched(Clock::time_point now, const Flavour* flavour);
+    /// When `tick` has something to do.
+    std::optional<Clock::time_point> deadline() const { return wake_at_; }
+    void tick(Clock::time_point now);
     /// How many domains live now: they count against the capacity.
     void set_domains(unsigned domains) { domains_.store(domains, std::memory_order_seq_cst); }
     /// Something changed (a target, a domain gone): look again.
@@ -71,6 +75,7 @@ class Refill {
     std::atomic<Clock::rep> last_launch_;
     std::atomic<Sleep> sleep_{Sleep::awake};
     std::atomic<bool> stop_{false};
+    std::optional<Clock::time_point> wake_at_;  // main thread
     std::thread thread_;
 };
 
