@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <spawn.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,15 +34,7 @@ std::string daemon_program() {
 // Serialises those who find no daemon; goes with the process that holds it.
 base::Result<base::Fd> take_turn(const std::string& socket) {
     const std::string directory = directory_of(socket);
-    for (std::size_t slash = directory.find('/', 1);; slash = directory.find('/', slash + 1)) {
-        const std::string part = directory.substr(0, slash);
-        if (::mkdir(part.c_str(), slash == std::string::npos ? 0700 : 0755) != 0 && errno != EEXIST) {
-            return base::fail_errno(errno, "cannot make the directory '" + part + "'");
-        }
-        if (slash == std::string::npos) {
-            break;
-        }
-    }
+    BASE_TRY(make_private_directory(directory));
     const std::string path = directory + "/autostart.lock";
     base::Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!file) {

@@ -2,6 +2,7 @@
 #include "chaos/cli/client.hpp"
 
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -123,6 +124,16 @@ base::Result<json::Value> Client::next(Wait wait) {
             return base::fail_errno(errno, "the daemon is gone");
         }
     }
+}
+
+base::Result<base::Fd> Client::process() const {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(socket_.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+        return base::fail_errno(errno, "SO_PEERCRED");
+    }
+    base::Fd process(static_cast<int>(::syscall(SYS_pidfd_open, peer.pid, 0)));
+    return process ? base::Result<base::Fd>(std::move(process)) : base::fail_errno(errno, "pidfd_open");
 }
 
 bool Client::is_nothing(const base::Error& error) {

@@ -36,6 +36,9 @@ class Client {
     /// True when next(Wait::no) said that nothing is there.
     static bool is_nothing(const base::Error& error);
 
+    /// A descriptor that becomes readable when the daemon's process is gone.
+    base::Result<base::Fd> process() const;
+
     int descriptor() const { return socket_.get(); }
 
  private:

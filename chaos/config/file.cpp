@@ -12,6 +12,41 @@
 
 namespace chaos {
 
+namespace {
+
+base::Result<void> make_directory(const std::string& directory, mode_t mode) {
+    if (::mkdir(directory.c_str(), mode) != 0 && errno != EEXIST) {
+        return base::fail_errno(errno, "cannot make the directory '" + directory + "'");
+    }
+    return {};
+}
+
+}  // namespace
+
+base::Result<void> make_private_directory(const std::string& directory) {
+    constexpr mode_t private_mode = 0700;
+    constexpr mode_t parent_mode = 0755;
+    struct stat status {};
+    if (::stat(directory.c_str(), &status) != 0) {
+        for (std::size_t slash = directory.find('/', 1); slash != std::string::npos;
+             slash = directory.find('/', slash + 1)) {
+            BASE_TRY(make_directory(directory.substr(0, slash), parent_mode));
+        }
+        BASE_TRY(make_directory(directory, private_mode));
+        if (::stat(directory.c_str(), &status) != 0) {
+            return base::fail_errno(errno, "'" + directory + "'");
+        }
+    }
+    if (!S_ISDIR(status.st_mode)) {
+        return base::fail(base::Code::bad_state, "'" + directory + "' is no directory");
+    }
+    if (status.st_uid != ::geteuid()) {
+        return base::fail(base::Code::permission_denied, "the directory '" + directory + "' belongs to user " +
+                                                             std::to_string(status.st_uid) + "; expected one of ours");
+    }
+    return {};
+}
+
 base::Result<std::string> read_config_file(const std::string& path, std::string_view label) {
     const std::string name(label);
     // O_NONBLOCK: a FIFO must not hang the reader.

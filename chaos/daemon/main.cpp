@@ -25,7 +25,7 @@ int exit_status(const base::Error& error) {
 base::Result<void> serve(const DaemonOptions& options, chaos::Background& background) {
     const chaos::DaemonConfig& config = options.config;
     const std::string directory = chaos::directory_of(config.socket);
-    BASE_TRY(chaos::make_directory(directory));
+    BASE_TRY(chaos::make_private_directory(directory));
     if (!config.log_file.empty()) {
         BASE_TRY(chaos::redirect_output(config.log_file));
     }

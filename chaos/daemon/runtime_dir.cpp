@@ -4,30 +4,19 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <utility>
 
-#include "chaos/config/file.hpp"
+#include "chaos/rpc/unix_address.hpp"
 
 namespace chaos {
 
 namespace {
-
-base::Result<void> make_one(const std::string& directory, mode_t mode) {
-    struct stat status {};
-    if (::stat(directory.c_str(), &status) == 0) {
-        return S_ISDIR(status.st_mode) ? base::Result<void>()
-                                       : base::fail(base::Code::bad_state, "'" + directory + "' is no directory");
-    }
-    if (::mkdir(directory.c_str(), mode) != 0 && errno != EEXIST) {
-        return base::fail_errno(errno, "cannot make the directory '" + directory + "'");
-    }
-    return {};
-}
 
 std::string holder_of(int file) {
     char text[32];
@@ -35,6 +24,27 @@ std::string holder_of(int file) {
     std::string pid(text, got > 0 ? static_cast<std::size_t>(got) : 0);
     pid.resize(std::min(pid.find_first_not_of("0123456789"), pid.size()));
     return pid.empty() ? "unknown" : pid;
+}
+
+bool is_served(const std::string& socket) {
+    const auto address = rpc::unix_address(socket);
+    const base::Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    return address && ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) == 0;
+}
+
+void on_alarm(int) {}
+
+// 0, or errno: EINTR when the time is over.
+int lock_within(int file, unsigned seconds) {
+    struct sigaction action {};
+    struct sigaction before {};
+    action.sa_handler = on_alarm;  // no SA_RESTART: it is to interrupt flock
+    ::sigaction(SIGALRM, &action, &before);
+    ::alarm(seconds);
+    const int error = ::flock(file, LOCK_EX) == 0 ? 0 : errno;
+    ::alarm(0);
+    ::sigaction(SIGALRM, &before, nullptr);
+    return error;
 }
 
 void raise(int resource, rlim_t beyond) {
@@ -51,28 +61,23 @@ void raise(int resource, rlim_t beyond) {
 
 }  // namespace
 
-base::Result<void> make_directory(const std::string& directory) {
-    constexpr mode_t private_mode = 0700;
-    constexpr mode_t parent_mode = 0755;
-    for (std::size_t slash = directory.find('/', 1); slash != std::string::npos;
-         slash = directory.find('/', slash + 1)) {
-        BASE_TRY(make_one(directory.substr(0, slash), parent_mode));
-    }
-    return make_one(directory, private_mode);
-}
-
-base::Result<InstanceLock> InstanceLock::acquire(const std::string& directory, const std::string& socket) {
+base::Result<InstanceLock> InstanceLock::acquire(const std::string& directory, const std::string& socket,
+                                                 unsigned patience_s) {
     const std::string path = directory + "/chaosd.lock";
     base::Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!file) {
         return base::fail_errno(errno, "cannot open '" + path + "'");
     }
-    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK) {
-            return base::fail_errno(errno, "lock '" + path + "'");
-        }
+    int error = ::flock(file.get(), LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+    if (error == EWOULDBLOCK && patience_s != 0 && !is_served(socket)) {
+        error = lock_within(file.get(), patience_s);
+    }
+    if (error == EWOULDBLOCK || error == EINTR) {
         return base::fail(base::Code::bad_state, "another chaosd (pid " + holder_of(file.get()) + ") is using '" +
                                                      directory + "' (socket '" + socket + "')");
+    }
+    if (error != 0) {
+        return base::fail_errno(error, "lock '" + path + "'");
     }
     const std::string pid = std::to_string(::getpid()) + "\n";
     if (::ftruncate(file.get(), 0) != 0 ||

@@ -8,14 +8,13 @@
 
 namespace chaos {
 
-/// Makes `directory` with mode 0700 (its missing parents with 0755). One that exists stays as it is.
-base::Result<void> make_directory(const std::string& directory);
-
 /// Held by the one chaosd of a runtime directory for as long as it lives; the kernel lets it go with the process.
 class InstanceLock {
  public:
-    /// An error that names the pid when another chaosd holds it. `socket`: what that error calls it.
-    static base::Result<InstanceLock> acquire(const std::string& directory, const std::string& socket);
+    /// An error that names the pid when another chaosd holds it. One that serves `socket` no more (or not yet) is
+    /// given `patience_s` seconds to let go: a daemon that was stopped still has shells to destroy.
+    static base::Result<InstanceLock> acquire(const std::string& directory, const std::string& socket,
+                                              unsigned patience_s = 5);
 
  private:
     explicit InstanceLock(base::Fd file) : file_(std::move(file)) {}

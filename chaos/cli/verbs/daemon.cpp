@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <poll.h>
+
 #include "chaos/cli/output.hpp"
 #include "chaos/cli/verbs/verbs.hpp"
 
 namespace chaos::cli {
 
 namespace {
+
+constexpr int stop_deadline_ms = 30'000;
 
 class Daemon final : public Verb {
  public:
@@ -28,9 +32,11 @@ class Daemon final : public Verb {
 
  private:
     base::Result<int> stop(Client& client, const Context& context) const {
+        BASE_ASSIGN(const base::Fd process, client.process());
         BASE_ASSIGN(const json::Value reply, client.call("daemon.stop", "{\"domains\":\"" + domains_ + "\"}"));
-        while (client.next(Client::Wait::yes)) {
-            // It closes the connection when it has stopped.
+        pollfd gone{process.get(), POLLIN, 0};
+        if (::poll(&gone, 1, stop_deadline_ms) != 1) {
+            return base::fail(base::Code::timed_out, "the daemon has not stopped after 30 s");
         }
         if (context.common.json) {
             print_json(reply);

@@ -246,11 +246,22 @@ TEST(InstanceLock, IsHeldByOne) {
     {
         const auto first = InstanceLock::acquire(folder, "s");
         ASSERT_TRUE(first.has_value());
-        const auto second = InstanceLock::acquire(folder, "s");
+        const auto second = InstanceLock::acquire(folder, "s", 0);
         ASSERT_FALSE(second.has_value());
         EXPECT_THAT(second.error().message, HasSubstr("pid " + std::to_string(::getpid())));
     }
-    EXPECT_TRUE(InstanceLock::acquire(folder, "s").has_value());
+    EXPECT_TRUE(InstanceLock::acquire(folder, "s", 0).has_value());
+    std::filesystem::remove_all(folder);
+}
+
+TEST(InstanceLock, WaitsForADaemonThatIsStopping) {
+    char pattern[] = "/tmp/chaos-lock-XXXXXX";
+    const std::string folder = ::mkdtemp(pattern);
+    auto stopping = std::make_unique<Result<InstanceLock>>(InstanceLock::acquire(folder, "s"));
+    ASSERT_TRUE(stopping->has_value());
+    auto waiting = std::async(std::launch::async, [&] { return InstanceLock::acquire(folder, "s", 60).has_value(); });
+    stopping.reset();
+    EXPECT_TRUE(waiting.get());
     std::filesystem::remove_all(folder);
 }
 
