@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the driver, the backends and the clock report.
 #include <algorithm>
+#include <initializer_list>
 #include <utility>
 
 #include "base/log.hpp"
@@ -16,6 +17,21 @@ namespace {
 /// Events taken from the driver, and domains served by the clock, in one poll.
 constexpr std::size_t poll_budget = 256;
 constexpr unsigned due_budget = 64;
+
+/// Measurements are written this long after they were made, a few at a time, in a pause between launches.
+constexpr auto flush_after = std::chrono::milliseconds(250);
+constexpr auto flush_quiet = std::chrono::milliseconds(5);
+constexpr unsigned flush_budget = 16;
+
+std::optional<Clock::time_point> earliest(std::initializer_list<std::optional<Clock::time_point>> times) {
+    std::optional<Clock::time_point> first;
+    for (const auto& time : times) {
+        if (time && (!first || *time < *first)) {
+            first = time;
+        }
+    }
+    return first;
+}
 
 }  // namespace
 
@@ -43,15 +59,47 @@ void ToolstackImpl::poll() {
         due(*domain, now);
     }
     pool_->tick(now);
+    flush(now);
 }
 
 std::optional<Clock::time_point> ToolstackImpl::deadline() const {
     if (lost_) {
         return std::nullopt;
     }
-    const auto timers = timers_.next();
-    const auto pool = pool_->deadline();
-    return timers && pool ? std::min(*timers, *pool) : (timers ? timers : pool);
+    return earliest({timers_.next(), pool_->deadline(), flush_at_});
+}
+
+void ToolstackImpl::measured(LiveDomain& live, Clock::time_point now) {
+    live.unsaved = true;
+    if (!flush_at_) {
+        flush_at_ = now + flush_after;
+    }
+}
+
+void ToolstackImpl::flush(Clock::time_point now) {
+    if (!flush_at_ || *flush_at_ > now) {
+        return;
+    }
+    if (now - last_launch_ < flush_quiet) {
+        flush_at_ = now + flush_after;
+        return;
+    }
+    flush_at_.reset();
+    unsigned left = flush_budget;
+    domains_.for_each([&](LiveDomain& live) {
+        if (!live.unsaved) {
+            return;
+        }
+        if (left == 0) {
+            flush_at_ = now;
+            return;
+        }
+        --left;
+        live.unsaved = false;
+        if (const auto saved = registry_.save(live.record); !saved) {
+            base::log(base::Level::warn, saved.error().message);
+        }
+    });
 }
 
 void ToolstackImpl::on_channel(base::DomId domain, base::EvtchnPort port) {
@@ -120,7 +168,7 @@ void ToolstackImpl::on_ready(base::DomId domain) {
         const auto ns = timing_ns(now - live->started);
         live->record.timing[static_cast<std::size_t>(Phase::ready)] = ns;
         live->record.ready_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds(now - live->begin).count());
-        live->unsaved = true;
+        measured(*live, now);
         count_phase(metrics_, Phase::ready, ns);
     }
     emit(EventKind::ready, *live);

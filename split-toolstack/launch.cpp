@@ -183,7 +183,8 @@ Result<base::DomId> ToolstackImpl::launch(const Launch& order) {
     undo.dismiss();
     const auto now = Clock::now();
     record.total_ns = ns_between(order.begin, now);
-    live->unsaved = true;
+    last_launch_ = now;
+    measured(*live, now);
     const LiveDomain& in = publish(std::move(live));
     pool_->launched(claim.flavour, now);
     emit(EventKind::created, in);

@@ -91,6 +91,8 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
     void look_again(base::DomId domain, std::optional<Clock::time_point> when);
     void due(base::DomId domain, Clock::time_point now);
     void force_by(LiveDomain& live, Clock::time_point when);
+    void measured(LiveDomain& live, Clock::time_point now);
+    void flush(Clock::time_point now);
     void emit(EventKind kind, const LiveDomain& live, std::string detail = {}, std::int32_t code = 0);
 
     // endings.cpp
@@ -135,6 +137,8 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
     mutable ToolstackMetrics metrics_;  // the sums over living domains are made when asked for
     std::uint64_t throttled_gone_{0};   // of domains that are gone
     std::vector<std::pair<base::DomId, hypervisor::Death>> deaths_;  // found by the poll under way
+    std::optional<Clock::time_point> flush_at_;                      // measurements wait to be written
+    Clock::time_point last_launch_{};
     std::optional<base::Error> lost_;
     std::optional<Pool> pool_;  // last: its thread uses what is above
 };

@@ -49,6 +49,20 @@ TEST_F(ReconcileTest, AdoptsARunningGuestWithItsConsole) {
     expect_nothing_left();
 }
 
+TEST_F(ReconcileTest, WritesMeasurementsOnceItIsQuiet) {
+    const auto id = created();
+    guest(id).ready();
+    toolstack->poll();
+    ASSERT_TRUE(toolstack->deadline());
+    ASSERT_TRUE(test_support::eventually([this] {
+        toolstack->poll();
+        return !toolstack->deadline();
+    }));
+    std::ifstream in(dir.file("state/domains/1.json"));
+    const std::string text((std::istreambuf_iterator<char>(in)), {});
+    EXPECT_THAT(text, HasSubstr("\"ready_ns\":" + std::to_string(toolstack->view(id)->ready_ns)));
+}
+
 TEST_F(ReconcileTest, HearsWhatWasSaidWhileNoDaemonWasThere) {
     const auto id = created();
     toolstack.reset();
