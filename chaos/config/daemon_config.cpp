@@ -141,7 +141,7 @@ constexpr Field<DaemonReader> daemon_fields[] = {
 
 base::Result<DaemonConfig> load_daemon_file(const std::string& path) {
     BASE_ASSIGN(const std::string text, read_config_file(path, path));
-    return parse_daemon_text(text, directory_of(absolute_path(path, working_directory())), path);
+    return parse_daemon_text(text, folder_of_file(path), path);
 }
 
 base::Result<DaemonConfig> parse_daemon_text(std::string_view text, std::string_view directory, std::string label) {

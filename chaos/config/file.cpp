@@ -100,6 +100,10 @@ std::string directory_of(std::string_view path) {
     return std::string(path.substr(0, slash == 0 ? 1 : slash));
 }
 
+std::string folder_of_file(const std::string& path) {
+    return directory_of(path.starts_with('/') ? path : absolute_path(path, working_directory()));
+}
+
 std::string working_directory() {
     char buffer[PATH_MAX];
     return ::getcwd(buffer, sizeof buffer) == nullptr ? std::string("/") : std::string(buffer);

@@ -20,6 +20,9 @@ std::string absolute_path(std::string_view path, std::string_view directory);
 /// The folder of `path`, "." when it names none.
 std::string directory_of(std::string_view path);
 
+/// The folder of `path`, absolute. Hot for absolute paths: no system call.
+std::string folder_of_file(const std::string& path);
+
 /// Makes `directory` with mode 0700, its missing parents with 0755. One that exists stays as it is, and must belong to
 /// the caller: in a directory of somebody else, that one could put what he likes in our place.
 base::Result<void> make_private_directory(const std::string& directory);

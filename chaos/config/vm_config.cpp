@@ -31,7 +31,7 @@ Result<split::VmConfig> load_vm_file(const std::string& path, const VmSource& so
         named.label = path;
     }
     BASE_ASSIGN(const std::string text, read_config_file(path, named.label));
-    return parse_vm_text(text, directory_of(absolute_path(path, working_directory())), named);
+    return parse_vm_text(text, folder_of_file(path), named);
 }
 
 Result<split::VmConfig> parse_vm_text(std::string_view text, std::string_view directory, const VmSource& source) {
