@@ -24,7 +24,6 @@ constexpr base::Bytes max_record = base::mib(1);
 /// and writing it anew makes ext4 write it out at the close, which takes milliseconds.
 constexpr std::size_t record_block = 1024;
 constexpr std::string_view record_suffix = ".json";
-constexpr std::string_view tmp_suffix = ".tmp";
 constexpr std::string_view damaged_suffix = ".damaged";
 
 /// "<id><suffix>" without an allocation.
@@ -38,8 +37,8 @@ struct FileName {
 
 }  // namespace
 
-Registry::Registry(std::string dir, base::Fd fd)
-    : dir_(std::move(dir)), fd_(std::move(fd)), spares_(std::make_unique<SpareFiles>(fd_.get())) {
+Registry::Registry(std::string dir, base::Fd fd, std::unique_ptr<SpareFiles> spares)
+    : dir_(std::move(dir)), fd_(std::move(fd)), spares_(std::move(spares)) {
     buffer_.reserve(4096);
 }
 
@@ -50,20 +49,15 @@ Result<Registry> Registry::open(const std::string& state_dir) {
     if (!fd) {
         return base::fail_errno(errno, words("registry '", dir, "'"));
     }
-    BASE_ASSIGN(const auto names, list_dir(dir));
-    for (const auto& name : names) {
-        if (name.ends_with(tmp_suffix)) {
-            ::unlinkat(fd.get(), name.c_str(), 0);
-        }
-    }
-    return Registry(std::move(dir), std::move(fd));
+    BASE_ASSIGN(auto spares, SpareFiles::open(state_dir + "/spare"));
+    return Registry(std::move(dir), std::move(fd), std::move(spares));
 }
 
 Result<std::vector<Record>> Registry::load() {
     std::vector<Record> records;
     BASE_ASSIGN(const auto names, list_dir(dir_));
     for (const auto& name : names) {
-        if (name.ends_with(damaged_suffix) || name.ends_with(tmp_suffix)) {
+        if (name.ends_with(damaged_suffix)) {
             continue;
         }
         auto record = read(name);
@@ -96,7 +90,7 @@ void Registry::move_aside(const std::string& name, std::string_view why) const {
 }
 
 Result<void> Registry::write(const char* name) const {
-    const base::Fd file(::openat(fd_.get(), name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    const base::Fd file(::openat(spares_->dir(), name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!file) {
         return base::fail_errno(errno, words("registry '", dir_, "/", name, "'"));
     }
@@ -135,22 +129,23 @@ Result<void> Registry::save(const Record& record) {
         written = put(tmp, name.text);
     }
     if (!written) {
-        ::unlinkat(fd_.get(), tmp.text, 0);
+        ::unlinkat(spares_->dir(), tmp.text, 0);
     }
     return written;
 }
 
 Result<void> Registry::put(const SpareFiles::Name& tmp, const char* name) {
+    const int spare = spares_->dir();
     const int dir = fd_.get();
-    if (::renameat2(dir, tmp.text, dir, name, RENAME_NOREPLACE) == 0) {
+    if (::renameat2(spare, tmp.text, dir, name, RENAME_NOREPLACE) == 0) {
         return {};
     }
     // Exchanged, not replaced: ext4 writes out a file that replaces another one, which takes milliseconds.
-    if (errno == EEXIST && ::renameat2(dir, tmp.text, dir, name, RENAME_EXCHANGE) == 0) {
+    if (errno == EEXIST && ::renameat2(spare, tmp.text, dir, name, RENAME_EXCHANGE) == 0) {
         spares_->put_back(tmp);
         return {};
     }
-    if (errno == EINVAL && ::renameat(dir, tmp.text, dir, name) == 0) {
+    if (errno == EINVAL && ::renameat(spare, tmp.text, dir, name) == 0) {
         return {};  // a file system that can do neither
     }
     return base::fail_errno(errno, words("registry '", dir_, "/", name, "'"));
@@ -158,7 +153,7 @@ Result<void> Registry::put(const SpareFiles::Name& tmp, const char* name) {
 
 Result<void> Registry::remove(base::DomId id) {
     const FileName name(id, record_suffix);
-    if (!spares_->keep(name.text) && ::unlinkat(fd_.get(), name.text, 0) != 0 && errno != ENOENT) {
+    if (!spares_->keep(fd_.get(), name.text) && ::unlinkat(fd_.get(), name.text, 0) != 0 && errno != ENOENT) {
         return base::fail_errno(errno, words("registry '", dir_, "/", name.text, "'"));
     }
     return {};

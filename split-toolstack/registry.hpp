@@ -39,7 +39,7 @@ class Registry {
     void stock() { spares_->stock(); }
 
  private:
-    Registry(std::string dir, base::Fd fd);
+    Registry(std::string dir, base::Fd fd, std::unique_ptr<SpareFiles> spares);
     Result<Record> read(const std::string& name) const;
     Result<void> write(const char* name) const;
     /// Gives the written file its name, atomically.
@@ -50,7 +50,7 @@ class Registry {
 
     std::string dir_;
     base::Fd fd_;
-    std::unique_ptr<SpareFiles> spares_;  // in fd_
+    std::unique_ptr<SpareFiles> spares_;
     std::string buffer_;
 };
 

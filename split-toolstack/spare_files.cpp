@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 #include <string_view>
 
-#include "base/fd.hpp"
+#include "split-toolstack/state_dir.hpp"
+#include "split-toolstack/words.hpp"
 
 namespace split {
 
@@ -27,9 +29,22 @@ SpareFiles::Name name_of(std::uint32_t number) {
 
 }  // namespace
 
+base::Result<std::unique_ptr<SpareFiles>> SpareFiles::open(const std::string& path) {
+    BASE_TRY(make_private_dir(path));
+    base::Fd dir(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!dir) {
+        return base::fail_errno(errno, words("spare files '", path, "'"));
+    }
+    BASE_ASSIGN(const auto left_over, list_dir(path));
+    for (const auto& name : left_over) {
+        ::unlinkat(dir.get(), name.c_str(), 0);
+    }
+    return std::unique_ptr<SpareFiles>(new SpareFiles(std::move(dir)));
+}
+
 SpareFiles::~SpareFiles() {
     while (count_.load(std::memory_order_relaxed) != 0) {
-        ::unlinkat(dir_, take().text, 0);
+        ::unlinkat(dir(), take().text, 0);
     }
 }
 
@@ -51,18 +66,18 @@ SpareFiles::Name SpareFiles::take() {
 
 void SpareFiles::put_back(const Name& name) {
     if (count_.load(std::memory_order_relaxed) >= most) {
-        ::unlinkat(dir_, name.text, 0);
+        ::unlinkat(dir(), name.text, 0);
         return;
     }
     kept_.push_back(name.number);
     count_.fetch_add(1, std::memory_order_relaxed);
 }
 
-bool SpareFiles::keep(const char* name) {
+bool SpareFiles::keep(int from, const char* name) {
     if (count_.load(std::memory_order_relaxed) >= most) {
         return false;
     }
-    if (::renameat(dir_, name, dir_, name_of(next_kept_).text) != 0) {
+    if (::renameat(from, name, dir(), name_of(next_kept_).text) != 0) {
         return false;
     }
     kept_.push_back(next_kept_);
@@ -76,7 +91,7 @@ void SpareFiles::stock() {
         return;
     }
     const base::Fd file(
-        ::openat(dir_, name_of(next_stocked_).text, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+        ::openat(dir(), name_of(next_stocked_).text, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (file && stocked_.push(next_stocked_)) {
         count_.fetch_add(1, std::memory_order_relaxed);
     }

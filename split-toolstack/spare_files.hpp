@@ -3,16 +3,20 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
+#include "base/fd.hpp"
+#include "base/result.hpp"
 #include "split-toolstack/spsc_ring.hpp"
 
 namespace split {
 
-/// Files of one directory that exist already and hold nothing of use, so that writing one costs no new inode: on ext4
+/// Files that exist already and hold nothing of use, so that writing one costs no new inode: on ext4
 /// making a file takes 20 us, and 150 where others were deleted in the last seconds (their inodes are not used again at
-/// once); opening an old one takes 1, renaming it 2. Their names end in ".tmp"; whoever opens the directory next removes
-/// those that are left over.
+/// once); opening an old one takes 1, renaming it 2. They lie in a directory of their own, which is emptied at open and at the end.
 class SpareFiles {
  public:
     static constexpr unsigned most = 512;
@@ -22,23 +26,27 @@ class SpareFiles {
         char text[24];
     };
 
-    /// `dir` stays open longer.
-    explicit SpareFiles(int dir) : dir_(dir) {}
+    /// In the directory `path`, which is made if it is missing.
+    static base::Result<std::unique_ptr<SpareFiles>> open(const std::string& path);
     SpareFiles(const SpareFiles&) = delete;
     SpareFiles& operator=(const SpareFiles&) = delete;
     ~SpareFiles();
 
+    /// The directory in which the names are.
+    int dir() const { return dir_.get(); }
     /// The name of a spare file, whose old content is still in it, or where there is none a free name. Main thread.
     Name take();
     /// The file of a name that was taken is a spare one again. Main thread.
     void put_back(const Name& name);
-    /// Makes the file `name` a spare one: from then on `name` is gone. False: not done. Main thread.
-    bool keep(const char* name);
+    /// Makes the file `name` of the directory `from` a spare one: there it is gone then. False: not done. Main thread.
+    bool keep(int from, const char* name);
     /// Makes one more file unless there are plenty. Refill thread.
     void stock();
 
  private:
-    int dir_;
+    explicit SpareFiles(base::Fd dir) : dir_(std::move(dir)) {}
+
+    base::Fd dir_;
     std::vector<std::uint32_t> kept_;            // main
     std::uint32_t next_kept_{0};                 // main: even numbers
     std::uint32_t next_stocked_{1};              // refill: odd numbers

@@ -171,8 +171,8 @@ class Chaosd:
         return sorted(path.name for path in (self.state / folder).glob("*"))
 
     def domain_files(self):
-        """Records of domains; a running daemon keeps spare files beside them."""
-        return [name for name in self.files("domains") if not (name.startswith("spare-") and name.endswith(".tmp"))]
+        """Records of domains."""
+        return self.files("domains")
 
     def log_text(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""

@@ -139,11 +139,11 @@ TEST(Registry, MovesAsideWhatIsDamagedOrForeign) {
     dir.write("domains/6.json", good.substr(0, 40));
     dir.write("domains/7.json", std::string());
     dir.write("domains/notes.txt", std::string("hello"));
-    dir.write("domains/8.tmp", good);
+    dir.write("spare/8.tmp", good);
     fs::create_directory(dir.file("domains/9.json"));
     auto registry = Registry::open(dir.path());
     ASSERT_TRUE(registry);
-    EXPECT_FALSE(fs::exists(dir.file("domains/8.tmp"))) << "a half-done write is cleaned up";
+    EXPECT_FALSE(fs::exists(dir.file("spare/8.tmp"))) << "a half-done write is cleaned up";
     const auto loaded = registry->load();
     ASSERT_TRUE(loaded);
     ASSERT_EQ(loaded->size(), 1u);
@@ -173,12 +173,14 @@ TEST(Registry, AFailedSaveLeavesTheEarlierRecord) {
 
 TEST(Registry, UsesOldFilesAgainAndLeavesNone) {
     const TempDir dir;
-    const auto files = [&dir] { return std::distance(fs::directory_iterator(dir.file("domains")), {}); };
+    const auto files = [&dir](const char* folder) {
+        return std::distance(fs::directory_iterator(dir.file(folder)), {});
+    };
     {
         auto registry = Registry::open(dir.path());
         ASSERT_TRUE(registry);
         registry->stock();
-        EXPECT_EQ(files(), 1);
+        EXPECT_EQ(files("spare"), 1);
         Record record = full_record();
         for (int i = 0; i < 10; ++i) {
             record.config.cmdline.append(static_cast<std::size_t>(10 - i) * 20, 'x');
@@ -186,11 +188,13 @@ TEST(Registry, UsesOldFilesAgainAndLeavesNone) {
             EXPECT_EQ(registry->load()->at(0).config.cmdline, record.config.cmdline);
             ASSERT_TRUE(registry->remove(record.id));
             EXPECT_TRUE(registry->load()->empty());
-            EXPECT_EQ(files(), 1);
+            EXPECT_EQ(files("domains"), 0);
+            EXPECT_EQ(files("spare"), 1);
             record.config.cmdline.clear();
         }
     }
-    EXPECT_EQ(files(), 0);
+    EXPECT_EQ(files("domains"), 0);
+    EXPECT_EQ(files("spare"), 0);
 }
 
 TEST(Registry, KeepsAFewOldFilesOnly) {
@@ -206,7 +210,7 @@ TEST(Registry, KeepsAFewOldFilesOnly) {
         ASSERT_TRUE(registry->remove(base::DomId{id}));
         registry->stock();
     }
-    EXPECT_LE(std::distance(fs::directory_iterator(dir.file("domains")), {}), SpareFiles::most);
+    EXPECT_LE(std::distance(fs::directory_iterator(dir.file("spare")), {}), SpareFiles::most);
 }
 
 TEST(Registry, NamesADirectoryThatCannotBe) {
