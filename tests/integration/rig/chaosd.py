@@ -90,8 +90,8 @@ class Chaosd:
         for pid in self.owners:
             assert host.wait_end(pid), f"process {pid} outlives its daemon: {host.read(pid, 'cmdline')}"
         assert host.mentioning(str(self.folder)) == []
-        assert self.files("domains") == []
-        assert self.files("console") == []
+        for folder in ("domains", "console", "spare"):
+            assert self.files(folder) == []
 
     def clean_up(self):
         """Whatever state the test left it in."""
@@ -171,7 +171,6 @@ class Chaosd:
         return sorted(path.name for path in (self.state / folder).glob("*"))
 
     def domain_files(self):
-        """Records of domains."""
         return self.files("domains")
 
     def log_text(self):
