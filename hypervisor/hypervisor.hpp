@@ -108,6 +108,12 @@ struct DomainInfo {
     Death death;                   ///< valid in Phase::dead
 };
 
+/// What the calling thread does next.
+enum class Caller : std::uint8_t {
+    goes_on,  ///< it has more to do
+    waits,    ///< it sleeps until the guest answers: the driver may hand the processor over
+};
+
 /// One domain. The object holds the toolstack's handles (mappings, descriptors); letting it go leaves the domain
 /// itself alone, so that a daemon can stop and a later one adopt its domains. Single-threaded per object, except
 /// where a method says otherwise; different domains may be used from different threads.
@@ -147,7 +153,7 @@ class Domain {
     virtual Result<void> load(const Image& image, const BootParams& params) = 0;
 
     /// Lets the vCPU go. Phase::loaded -> Phase::started. Calling it again on a started domain does no harm.
-    virtual Result<void> start() = 0;
+    virtual Result<void> start(Caller caller) = 0;
 
     /// Makes `port` pending in the guest and wakes it. Hot as above.
     virtual Result<void> notify(base::EvtchnPort port) = 0;

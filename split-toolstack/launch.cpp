@@ -134,7 +134,7 @@ std::unique_ptr<LiveDomain> ToolstackImpl::make_live(const Launch& order, Shell&
     return live;
 }
 
-Result<void> ToolstackImpl::boot(LiveDomain& live, const Images& images) {
+Result<void> ToolstackImpl::boot(LiveDomain& live, const Images& images, hypervisor::Caller caller) {
     Stopwatch watch(live.record.timing);
     const VmConfig& config = live.record.config;
     const std::span<const std::byte> ramdisk =
@@ -147,7 +147,7 @@ Result<void> ToolstackImpl::boot(LiveDomain& live, const Images& images) {
     }
     if (live.record.wanted == Wanted::running) {
         live.started = Clock::now();
-        BASE_TRY(live.domain->start());
+        BASE_TRY(live.domain->start(caller));
         live.life = Life::started;
         watch.lap(Phase::boot);
     }
@@ -179,7 +179,7 @@ Result<base::DomId> ToolstackImpl::launch(const Launch& order) {
     for (const auto phase : {Phase::image, Phase::claim, Phase::devices, Phase::record}) {
         record.timing[static_cast<std::size_t>(phase)] = timing[static_cast<std::size_t>(phase)];
     }
-    BASE_TRY(boot(*live, images));
+    BASE_TRY(boot(*live, images, order.caller));
     undo.dismiss();
     const auto now = Clock::now();
     record.total_ns = ns_between(order.begin, now);
@@ -206,10 +206,12 @@ void ToolstackImpl::abandon(LiveDomain& live) {
     destroy_quietly(*live.domain);
 }
 
-Result<base::DomId> ToolstackImpl::create(const VmConfig& config, Clock::time_point begin, std::uint32_t parse_ns) {
+Result<base::DomId> ToolstackImpl::create(const VmConfig& config, Clock::time_point begin, std::uint32_t parse_ns,
+                                          hypervisor::Caller caller) {
     auto id = launch({.config = config,
                       .begin = begin,
                       .parse_ns = parse_ns,
+                      .caller = caller,
                       .wanted = config.paused ? Wanted::paused : Wanted::running,
                       .restarts = {}});
     if (!id) {

@@ -62,7 +62,7 @@ Result<void> ToolstackImpl::unpause(base::DomId domain) {
     auto done = save_wanted(*live, Wanted::running);
     if (done) {
         live->started = live->life == Life::loaded ? Clock::now() : live->started;
-        done = live->life == Life::loaded ? live->domain->start() : live->domain->unpause();
+        done = live->life == Life::loaded ? live->domain->start(hypervisor::Caller::waits) : live->domain->unpause();
     }
     if (!done) {
         static_cast<void>(save_wanted(*live, Wanted::paused));

@@ -101,7 +101,7 @@ Result<void> ToolstackImpl::resume(LiveDomain& live, const hypervisor::DomainInf
             return {};
         }
         live.started = Clock::now();
-        BASE_TRY(live.domain->start());
+        BASE_TRY(live.domain->start(hypervisor::Caller::goes_on));
         live.life = Life::started;
         return {};
     }

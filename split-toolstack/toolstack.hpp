@@ -137,9 +137,10 @@ class Toolstack {
     virtual Result<void> check(const VmConfig& config) = 0;
 
     /// Launches one domain: claim a shell or prepare one, load, start (unless config.paused). Hot. `begin` is when the
-    /// request came in and `parse_ns` what parsing took. On error nothing of it is left. Observer::on_event(created)
+    /// request came in and `parse_ns` what parsing took; `caller` whether it waits for the guest next. On error nothing of it is left. Observer::on_event(created)
     /// is called before it returns; `ready` comes later through Observer.
-    virtual Result<base::DomId> create(const VmConfig& config, Clock::time_point begin, std::uint32_t parse_ns) = 0;
+    virtual Result<base::DomId> create(const VmConfig& config, Clock::time_point begin, std::uint32_t parse_ns,
+                                       hypervisor::Caller caller = hypervisor::Caller::goes_on) = 0;
 
     virtual Result<base::DomId> find(std::string_view name) const = 0;
     virtual Result<DomainView> view(base::DomId domain) const = 0;

@@ -32,7 +32,8 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
 
     const hypervisor::Capabilities& capabilities() const override { return hypervisor_->capabilities(); }
     Result<void> check(const VmConfig& config) override;
-    Result<base::DomId> create(const VmConfig& config, Clock::time_point begin, std::uint32_t parse_ns) override;
+    Result<base::DomId> create(const VmConfig& config, Clock::time_point begin, std::uint32_t parse_ns,
+                               hypervisor::Caller caller) override;
 
     Result<base::DomId> find(std::string_view name) const override;
     Result<DomainView> view(base::DomId domain) const override;
@@ -63,6 +64,7 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
         const VmConfig& config;
         Clock::time_point begin;
         std::uint32_t parse_ns;
+        hypervisor::Caller caller{hypervisor::Caller::goes_on};
         Wanted wanted;
         RestartLimit restarts;
     };
@@ -76,7 +78,7 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
     Result<Images> find_images(const VmConfig& config);
     Result<std::unique_ptr<Shell>> prepare_now(const hypervisor::ShellSpec& spec);
     std::unique_ptr<LiveDomain> make_live(const Launch& order, Shell& shell) const;
-    Result<void> boot(LiveDomain& live, const Images& images);
+    Result<void> boot(LiveDomain& live, const Images& images, hypervisor::Caller caller);
     LiveDomain& publish(std::unique_ptr<LiveDomain> live);
     void abandon(LiveDomain& live);
 

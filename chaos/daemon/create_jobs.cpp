@@ -42,14 +42,19 @@ Result<void> CreateJobs::make_one(JobId id, Job& job) {
     CreateRequest& request = job.request;
     const std::size_t index = job.made.size();
     const bool first = index == 0;
+    const auto begin = first ? request.received : Clock::now();
+    const auto caller =
+        index + 1 == request.count && request.wait_ready ? hypervisor::Caller::waits : hypervisor::Caller::goes_on;
+    const auto make = [&](const split::VmConfig& config) {
+        return toolstack_->create(config, begin, first ? request.parse_ns : 0, caller);
+    };
     Result<base::DomId> domain = base::DomId{};
     if (request.numbered) {
         split::VmConfig config = request.config;
         config.name.append("-").append(std::to_string(index + 1));
-        domain = toolstack_->create(config, first ? request.received : Clock::now(), first ? request.parse_ns : 0);
+        domain = make(config);
     } else {
-        domain =
-            toolstack_->create(request.config, first ? request.received : Clock::now(), first ? request.parse_ns : 0);
+        domain = make(request.config);
     }
     if (!domain) {
         return std::unexpected(std::move(domain).error());

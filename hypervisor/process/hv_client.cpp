@@ -80,6 +80,17 @@ base::Result<DomainHandles> HvClient::call(const Request& request) {
     return receive(true);
 }
 
+std::optional<base::Result<DomainHandles>> HvClient::try_call(const Request& request) {
+    const std::unique_lock lock(calls_, std::try_to_lock);
+    if (!lock) {
+        return std::nullopt;
+    }
+    if (auto sent = send(request); !sent) {
+        return std::unexpected(std::move(sent).error());
+    }
+    return receive(true);
+}
+
 base::Result<void> HvClient::send(const Request& request) {
     return send_packet(socket_.get(), std::as_bytes(std::span(&request, 1)));
 }

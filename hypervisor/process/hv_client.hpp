@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "base/fd.hpp"
@@ -37,6 +38,9 @@ class HvClient {
 
     /// One request, its one reply. An error that chaos-hv reports becomes this call's error.
     base::Result<DomainHandles> call(const Request& request);
+
+    /// The same, or nothing when another thread is in a call.
+    std::optional<base::Result<DomainHandles>> try_call(const Request& request);
 
     /// Sends `request` without waiting; the replies are read from `fd` by `receive`.
     base::Result<void> send(const Request& request);

@@ -28,7 +28,7 @@ class ProcessDomain final : public Domain {
     Result<base::Mapping> map_pages(base::Gfn first, std::size_t count) override;
     Result<base::Mapping> map_grant(base::GrantRef ref, base::DomId backend, base::Access access) override;
     Result<void> load(const Image& image, const BootParams& params) override;
-    Result<void> start() override;
+    Result<void> start(Caller caller) override;
     Result<void> notify(base::EvtchnPort port) override;
     Result<void> pause() override;
     Result<void> unpause() override;
@@ -53,6 +53,7 @@ class ProcessDomain final : public Domain {
     Result<void> write_start_info(const BootParams& params, std::uint64_t ramdisk_gpa);
     Phase phase() const;
     void wake() const;
+    void wake_on_this_processor() const;
 
     ProcessDriver& driver_;
     base::Fd memory_;
@@ -60,6 +61,7 @@ class ProcessDomain final : public Domain {
     base::Mapping window_;  ///< event page, then the control pages
     std::int32_t pid_{0};
     std::uint32_t next_port_{1};
+    bool bound_{false};  ///< to processors that somebody chose
     bool paused_{false};
     bool dead_{false};
     bool destroyed_{false};

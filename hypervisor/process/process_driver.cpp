@@ -95,7 +95,10 @@ ProcessDriver::ProcessDriver(Connections connections, const Reply& hello)
       events_(std::move(connections.events)),
       capabilities_(describe_driver(hello)),
       oom_kills_(oom_kills()),
-      domains_(base::first_reserved_domid) {}
+      domains_(base::first_reserved_domid) {
+    CPU_ZERO(&processors_);
+    ::sched_getaffinity(0, sizeof processors_, &processors_);
+}
 
 Result<void> ProcessDriver::listen() {
     epoll_.reset(::epoll_create1(EPOLL_CLOEXEC));
@@ -163,7 +166,9 @@ Result<std::unique_ptr<Domain>> ProcessDriver::create_shell(const ShellSpec& spe
     request.memory = spec.memory.value;
     request.vcpus = spec.vcpus;
     request.control_pages = spec.control_pages;
-    BASE_ASSIGN(auto handles, prepare_.call(request));
+    // The main thread must not wait for the refill, which runs at a lower priority.
+    auto made = prepare_.try_call(request);
+    BASE_ASSIGN(auto handles, made ? std::move(*made) : control_.call(request));
     const auto id = handles.record.domain;
     auto domain = take(std::move(handles));
     if (!domain) {

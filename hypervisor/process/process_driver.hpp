@@ -2,6 +2,8 @@
 // The embedded hypervisor's client: chaos-hv owns the domains, this driver launches and listens without asking it.
 #pragma once
 
+#include <sched.h>
+
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -38,6 +40,8 @@ class ProcessDriver final : public Hypervisor {
     /// Stops listening to `domain` and forgets the object.
     void unwatch(const ProcessDomain& domain);
     bool knows(base::DomId domain) const;
+    /// Where this process, and so a domain, may run.
+    const cpu_set_t& processors() const { return processors_; }
 
  private:
     struct Connections {
@@ -63,6 +67,7 @@ class ProcessDriver final : public Hypervisor {
     base::Fd epoll_;
     base::Fd silence_timer_;
     std::vector<std::uint16_t> silenced_;
+    cpu_set_t processors_;
     std::uint64_t oom_kills_{0};
     bool lost_{false};
     /// Domain objects by id. Written by the thread that makes a domain, read by the one that polls.

@@ -24,7 +24,8 @@ class IdleToolstack final : public split::Toolstack {
  public:
     const hypervisor::Capabilities& capabilities() const override { return capabilities_; }
     Result<void> check(const split::VmConfig&) override { return {}; }
-    Result<base::DomId> create(const split::VmConfig&, split::Clock::time_point, std::uint32_t) override {
+    Result<base::DomId> create(const split::VmConfig&, split::Clock::time_point, std::uint32_t,
+                               hypervisor::Caller) override {
         return base::fail(base::Code::no_memory, "no memory");
     }
     Result<base::DomId> find(std::string_view) const override { return base::DomId{1}; }

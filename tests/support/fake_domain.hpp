@@ -82,7 +82,7 @@ class FakeDomain final : public hypervisor::Domain {
         return map_pages(base::Gfn(entry.frame), 1);
     }
     base::Result<void> load(const hypervisor::Image&, const hypervisor::BootParams&) override { return {}; }
-    base::Result<void> start() override { return {}; }
+    base::Result<void> start(hypervisor::Caller) override { return {}; }
     base::Result<void> notify(base::EvtchnPort port) override {
         if (dead_) {
             return base::fail(base::Code::guest_died, "the domain is dead");

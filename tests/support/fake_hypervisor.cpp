@@ -70,7 +70,7 @@ class Domain final : public hypervisor::Domain {
         guest_->phase = Phase::loaded;
         return {};
     }
-    Result<void> start() override {
+    Result<void> start(hypervisor::Caller) override {
         BASE_TRY(machine_->called(Verb::start));
         if (guest_->phase != Phase::loaded && guest_->phase != Phase::started) {
             return fail(Code::bad_state, "not loaded");

@@ -33,7 +33,7 @@ class FunctionDomain final : public hypervisor::Domain {
         return base::fail(base::Code::unsupported, "no grants here");
     }
     Result<void> load(const hypervisor::Image&, const hypervisor::BootParams&) override { return {}; }
-    Result<void> start() override { return {}; }
+    Result<void> start(hypervisor::Caller) override { return {}; }
     Result<void> notify(base::EvtchnPort) override { return {}; }
     Result<void> pause() override { return {}; }
     Result<void> unpause() override { return {}; }

@@ -68,7 +68,8 @@ Result<void> FakeToolstack::check(const split::VmConfig& config) {
                : base::fail(base::Code::name_in_use, "a domain named '" + config.name + "' exists");
 }
 
-Result<base::DomId> FakeToolstack::create(const split::VmConfig& config, split::Clock::time_point, std::uint32_t) {
+Result<base::DomId> FakeToolstack::create(const split::VmConfig& config, split::Clock::time_point, std::uint32_t,
+                                          hypervisor::Caller) {
     if (creates_++ == fail_create_at) {
         return base::fail(base::Code::no_memory, "no memory left");
     }

@@ -37,7 +37,8 @@ class FakeToolstack final : public split::Toolstack {
 
     const hypervisor::Capabilities& capabilities() const override { return capabilities_; }
     split::Result<void> check(const split::VmConfig& config) override;
-    split::Result<base::DomId> create(const split::VmConfig& config, split::Clock::time_point, std::uint32_t) override;
+    split::Result<base::DomId> create(const split::VmConfig& config, split::Clock::time_point, std::uint32_t,
+                                      hypervisor::Caller) override;
     split::Result<base::DomId> find(std::string_view name) const override;
     split::Result<split::DomainView> view(base::DomId domain) const override;
     std::vector<split::DomainView> list() const override;

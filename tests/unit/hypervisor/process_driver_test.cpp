@@ -158,7 +158,7 @@ class ProcessDriverTest : public ::testing::Test {
     Domain& run(const std::byte* entry) {
         auto& domain = shell();
         load(domain, entry);
-        EXPECT_TRUE(domain.start());
+        EXPECT_TRUE(domain.start(Caller::waits));
         return domain;
     }
     bool poll_until(const std::function<bool()>& done) {
@@ -197,7 +197,7 @@ TEST_F(ProcessDriverTest, ShellRunsOnlyAfterStart) {
     ASSERT_TRUE(before);
     EXPECT_EQ(before->phase, Phase::loaded);
     EXPECT_EQ(seen_.rings[domain.id().value], 0U);
-    ASSERT_TRUE(domain.start());
+    ASSERT_TRUE(domain.start(Caller::waits));
     EXPECT_TRUE(poll_until([&] { return seen_.rings[domain.id().value] == 1; }));
     const auto page = domain.map_pages(base::gfn_of(abi::ram_gpa), 1);
     ASSERT_TRUE(page);
@@ -329,7 +329,7 @@ TEST_F(ProcessDriverTest, DeathWhileNobodyListensIsToldLater) {
     driver_.reset();
     open();
     ASSERT_EQ(domains_.size(), 1U);
-    ASSERT_TRUE(domains_[0]->start());
+    ASSERT_TRUE(domains_[0]->start(Caller::waits));
     EXPECT_EQ(death_of(*domains_[0]).code, 42);
     domains_.clear();
     driver_.reset();
