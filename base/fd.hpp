@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace base {
@@ -36,5 +39,16 @@ class Fd {
  private:
     int fd_{-1};
 };
+
+/// Makes the descriptor table large enough for `count` descriptors, as far as the limit allows. Call it before the first
+/// thread or CLONE_FILES child: a table that grows while it is shared waits for an RCU grace period, which is
+/// milliseconds in a launch (Linux, fs/file.c: expand_fdtable).
+inline void grow_descriptor_table(unsigned count) {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > 0) {
+        const auto highest = std::min<rlim_t>(count, limit.rlim_cur) - 1;
+        const Fd grown(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, static_cast<int>(highest)));
+    }
+}
 
 }  // namespace base

@@ -6,9 +6,13 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "base/ids.hpp"
+
 namespace hypervisor::process {
 
 inline constexpr std::uint32_t protocol_version = 1;
+/// Room for the memory and the doorbell of every domain that can have an id, and some more.
+inline constexpr unsigned descriptors_of_all_domains = 2 * base::first_reserved_domid + 512;
 inline constexpr char socket_name[] = "hv.sock";  // in the runtime directory
 
 enum class Op : std::uint32_t {

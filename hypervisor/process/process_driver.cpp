@@ -101,6 +101,7 @@ ProcessDriver::ProcessDriver(Connections connections, const Reply& hello)
 }
 
 Result<void> ProcessDriver::listen() {
+    base::grow_descriptor_table(descriptors_of_all_domains);
     epoll_.reset(::epoll_create1(EPOLL_CLOEXEC));
     silence_timer_.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
     if (!epoll_ || !silence_timer_) {

@@ -143,6 +143,7 @@ int main(int argc, char** argv) {
         return 1;
     }
     raise_limits();
+    base::grow_descriptor_table(descriptors_of_all_domains);
     if (const auto served = serve(options); !served) {
         std::fprintf(stderr, "chaos-hv: %s\n", served.error().message.c_str());
         return 1;
