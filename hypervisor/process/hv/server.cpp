@@ -1,52 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hypervisor/process/hv/server.hpp"
 
-#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 
-#include "hypervisor/process/process_abi.hpp"
 #include "hypervisor/process/seqpacket.hpp"
 
 namespace hypervisor::process {
 
 namespace {
 
-constexpr std::uint16_t last_domid = base::first_reserved_domid - 1;
 constexpr int first_peer_deadline_ms = 30000;
-
-void set_text(Reply& reply, const std::string& text) {
-    const auto size = std::min(text.size(), sizeof reply.text - 1);
-    std::memcpy(reply.text, text.data(), size);
-    reply.text[size] = '\0';
-}
-
-Reply reply_to(const Request& request, int error) {
-    Reply reply{};
-    reply.op = request.op;
-    reply.error = error;
-    reply.domain = request.domain;
-    return reply;
-}
-
-void describe_domain(Reply& reply, std::uint16_t id, const DomainProcess& domain) {
-    reply.domain = id;
-    reply.pid = domain.pid;
-    reply.memory = domain.memory_size;
-    reply.control_pages = domain.control_pages;
-    reply.paused = domain.paused ? 1 : 0;
-    reply.death = domain.death;
-}
 
 base::Result<base::Fd> watch_signals() {
     sigset_t set;
@@ -141,8 +112,8 @@ void Server::drop_peer(int connection) {
         subscriber_ = -1;
     }
     for (auto& [id, owned] : domains_) {
-        if (owned.waiter.connection == connection) {
-            owned.waiter.connection = -1;
+        if (owned.waiter == connection) {
+            owned.waiter = -1;
         }
     }
     if (peers_.empty()) {
@@ -161,121 +132,6 @@ void Server::serve_peer(int connection) {
         return;
     }
     answer(connection, request);
-}
-
-void Server::answer(int connection, const Request& request) {
-    switch (request.op) {
-        case Op::hello: return hello(connection, request);
-        case Op::create: return create(connection, request);
-        case Op::destroy: return destroy(connection, request);
-        case Op::list: return list(connection);
-        case Op::subscribe: return subscribe(connection);
-        case Op::pause: return reply(connection, reply_to(request, signal_domain(request, SIGSTOP, true)));
-        case Op::unpause: return reply(connection, reply_to(request, signal_domain(request, SIGCONT, false)));
-        case Op::affinity: return reply(connection, reply_to(request, set_affinity(request)));
-        case Op::death: break;
-    }
-    reply(connection, reply_to(request, EINVAL));
-}
-
-void Server::hello(int connection, const Request& request) const {
-    auto message = reply_to(request, request.arg == protocol_version ? 0 : EPROTONOSUPPORT);
-    rlimit descriptors{};
-    ::getrlimit(RLIMIT_NOFILE, &descriptors);
-    message.arg = protocol_version;
-    message.limit = descriptors.rlim_cur;
-    message.pid = ::getpid();
-    set_text(message, missing_);
-    reply(connection, message);
-}
-
-base::Result<base::DomId> Server::free_id() {
-    for (unsigned tried = 0; tried < last_domid; ++tried) {
-        last_id_ = last_id_ == last_domid ? 1 : static_cast<std::uint16_t>(last_id_ + 1);
-        if (!domains_.contains(last_id_)) {
-            return base::DomId{last_id_};
-        }
-    }
-    return base::fail_errno(EUSERS, "every domain id is in use");
-}
-
-void Server::create(int connection, const Request& request) {
-    const bool sane = request.memory > abi::ram_gpa && request.memory % base::page_size == 0 && request.vcpus == 1;
-    const auto id = sane ? free_id() : base::Result<base::DomId>(base::fail_errno(EINVAL, "shape of a domain"));
-    auto process = id ? spawn_domain(*id, {request.memory, request.control_pages}, trampoline_)
-                      : base::Result<DomainProcess>(std::unexpected(id.error()));
-    if (!process) {
-        auto message = reply_to(request, process.error().sys_errno);
-        set_text(message, process.error().message);
-        return reply(connection, message);
-    }
-    auto& owned = domains_[id->value];
-    owned.process = std::move(*process);
-    ids_by_pid_.emplace(owned.process.pid, id->value);
-    auto message = reply_to(request, 0);
-    describe_domain(message, id->value, owned.process);
-    reply(connection, message, &owned.process);
-}
-
-void Server::destroy(int connection, const Request& request) {
-    const auto found = domains_.find(static_cast<std::uint16_t>(request.domain));
-    if (found == domains_.end() || found->second.ending) {
-        return reply(connection, reply_to(request, ESRCH));
-    }
-    auto& owned = found->second;
-    if (owned.process.death.dead != 0) {
-        forget(found->first);
-        return reply(connection, reply_to(request, 0));
-    }
-    owned.ending = true;
-    owned.waiter.connection = connection;
-    owned.process.memory.reset();  // so that the dying process frees its pages, not we
-    owned.process.doorbell.reset();
-    ::kill(owned.process.pid, SIGKILL);
-}
-
-void Server::list(int connection) const {
-    Reply message{};
-    message.op = Op::list;
-    for (const auto& [id, owned] : domains_) {
-        if (!owned.ending) {
-            describe_domain(message, id, owned.process);
-            reply(connection, message, &owned.process);
-        }
-    }
-    message.domain = 0;
-    reply(connection, message);
-}
-
-void Server::subscribe(int connection) {
-    subscriber_ = connection;
-    Reply message{};
-    message.op = Op::subscribe;
-    reply(connection, message);
-}
-
-int Server::signal_domain(const Request& request, int signal, bool paused) {
-    const auto found = domains_.find(static_cast<std::uint16_t>(request.domain));
-    if (found == domains_.end() || found->second.ending || found->second.process.death.dead != 0) {
-        return ESRCH;
-    }
-    found->second.process.paused = paused;
-    return ::kill(found->second.process.pid, signal) == 0 ? 0 : errno;
-}
-
-int Server::set_affinity(const Request& request) {
-    const auto found = domains_.find(static_cast<std::uint16_t>(request.domain));
-    if (found == domains_.end() || found->second.process.death.dead != 0) {
-        return ESRCH;
-    }
-    cpu_set_t cpus;
-    CPU_ZERO(&cpus);
-    for (unsigned cpu = 0; cpu < 64; ++cpu) {
-        if ((request.arg >> cpu & 1) != 0) {
-            CPU_SET(cpu, &cpus);
-        }
-    }
-    return ::sched_setaffinity(found->second.process.pid, sizeof cpus, &cpus) == 0 ? 0 : errno;
 }
 
 void Server::reap_children() {
@@ -306,7 +162,7 @@ void Server::on_exit(pid_t pid, int how, int status) {
         Reply message{};
         message.op = Op::destroy;
         message.domain = id;
-        const int waiter = owned.waiter.connection;
+        const int waiter = owned.waiter;
         forget(id);
         if (waiter >= 0) {
             reply(waiter, message);
@@ -363,14 +219,6 @@ void Server::end_all() {
         while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
         }
     }
-}
-
-void Server::reply(int connection, const Reply& message, const DomainProcess* handles) const {
-    const std::array<int, 2> fds =
-        handles != nullptr ? std::array<int, 2>{handles->memory.get(), handles->doorbell.get()} : std::array<int, 2>{};
-    const auto used = handles != nullptr ? std::span<const int>(fds) : std::span<const int>();
-    // A peer that is gone is noticed when its connection is read.
-    (void)send_packet(connection, std::as_bytes(std::span(&message, 1)), used);
 }
 
 }  // namespace hypervisor::process

@@ -18,6 +18,9 @@
 
 namespace hypervisor::process {
 
+/// Fills in what a peer is told of `domain`.
+void describe_domain(Reply& reply, std::uint16_t id, const DomainProcess& domain);
+
 /// chaos-hv: owns the domains and answers hv_protocol.hpp. Single-threaded; sleeps unless a peer asks or a domain dies.
 /// When the last peer goes, shells without an image go too; when no domain is left either, `run` returns.
 class Server {
@@ -30,13 +33,10 @@ class Server {
     base::Result<void> run();
 
  private:
-    struct Waiter {
-        int connection{-1};  ///< who asked for the destroy; -1: nobody waits
-    };
     struct Owned {
         DomainProcess process;
         bool ending{false};  ///< destroy was asked for; forgotten when its process is gone
-        Waiter waiter;
+        int waiter{-1};      ///< the connection that asked for it; -1: nobody waits
     };
 
     Server() = default;
@@ -44,6 +44,14 @@ class Server {
     void accept_peer();
     void drop_peer(int connection);
     void serve_peer(int connection);
+    void reap_children();
+    void on_exit(pid_t pid, int how, int status);
+    void tell_deaths();
+    void forget(std::uint16_t id);
+    void abandon_shells();
+    void end_all();
+
+    // requests.cpp
     void answer(int connection, const Request& request);
     void hello(int connection, const Request& request) const;
     void create(int connection, const Request& request);
@@ -52,13 +60,7 @@ class Server {
     void subscribe(int connection);
     int signal_domain(const Request& request, int signal, bool paused);
     int set_affinity(const Request& request);
-    void reap_children();
-    void on_exit(pid_t pid, int how, int status);
-    void tell_deaths();
-    void forget(std::uint16_t id);
-    void abandon_shells();
     base::Result<base::DomId> free_id();
-    void end_all();
     void reply(int connection, const Reply& message, const DomainProcess* handles = nullptr) const;
 
     base::Fd listener_;
