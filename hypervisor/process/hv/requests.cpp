@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -164,8 +165,9 @@ void Server::reply(int connection, const Reply& message, const DomainProcess* ha
     const std::array<int, 2> fds =
         handles != nullptr ? std::array<int, 2>{handles->memory.get(), handles->doorbell.get()} : std::array<int, 2>{};
     const auto used = handles != nullptr ? std::span<const int>(fds) : std::span<const int>();
-    // A peer that is gone is noticed when its connection is read.
-    (void)send_packet(connection, std::as_bytes(std::span(&message, 1)), used);
+    if (!send_packet(connection, std::as_bytes(std::span(&message, 1)), used)) {
+        ::shutdown(connection, SHUT_RDWR);  // gone, or too slow: it is dropped when its connection is read next
+    }
 }
 
 }  // namespace hypervisor::process

@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ namespace hypervisor::process {
 namespace {
 
 constexpr int first_peer_deadline_ms = 30000;
+constexpr timeval send_deadline{5, 0};
 
 base::Result<base::Fd> watch_signals() {
     sigset_t set;
@@ -100,6 +102,8 @@ void Server::accept_peer() {
     if (!peer) {
         return;
     }
+    // A peer that is stopped in the middle of a long answer must not stop everybody.
+    ::setsockopt(peer.get(), SOL_SOCKET, SO_SNDTIMEO, &send_deadline, sizeof send_deadline);
     const int number = peer.get();
     if (watch(number, EPOLLIN, EPOLL_CTL_ADD)) {
         peers_.emplace(number, std::move(peer));
