@@ -51,6 +51,9 @@ base::Result<std::string> read_config_file(const std::string& path, std::string_
     const std::string name(label);
     // O_NONBLOCK: a FIFO must not hang the reader.
     const base::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    if (!file && errno == EACCES) {
+        return base::fail(base::Code::invalid_config, name + ": Permission denied; expected a readable file");
+    }
     if (!file) {
         return base::fail_errno(errno, name);
     }
