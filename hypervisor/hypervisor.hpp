@@ -28,17 +28,29 @@ struct Capabilities {
     std::string max_domains_limit;   ///< the limit behind max_domains ("RLIMIT_NOFILE = 20000")
     base::Bytes min_memory;          ///< of one domain
     base::Bytes max_memory;          ///< of one domain on this host
+    bool foreign_kernels{false};     ///< boots GuestKind::pvh and GuestKind::pv
     std::vector<std::string> notes;  ///< what is missing on this host, each with the fix
+};
+
+/// By whose rules a guest is built.
+enum class GuestKind : std::uint8_t {
+    native,  ///< ours: docs/guest-abi.md. Runs on every driver
+    pvh,     ///< somebody else's Xen PVH kernel (ELF, or Linux bzImage); has a Xen console and no noxs pages
+    pv,      ///< the same for Xen PV
 };
 
 /// What a shell is made of before its image is known: a pool flavour is one of these.
 struct ShellSpec {
     base::Bytes memory;  ///< guest-physical size from address 0; a multiple of the page size
     unsigned vcpus{1};
-    unsigned control_pages{2};  ///< noxs control pages, 1 .. max_control_pages; all zero at first
+    unsigned control_pages{2};  ///< noxs control pages, 1 .. max_control_pages; all zero at first. native only
+    GuestKind kind{GuestKind::native};
     friend bool operator==(const ShellSpec&, const ShellSpec&) = default;
 };
 inline constexpr unsigned max_control_pages = 104;
+
+/// Xen, public/grant_table.h: GNTTAB_RESERVED_CONSOLE.
+inline constexpr base::GrantRef foreign_console_ref{0};
 
 /// Where the pages of noxs lie in the guest's physical address space (outside its RAM map).
 struct Layout {
@@ -48,10 +60,13 @@ struct Layout {
     unsigned control_pages{0};
 };
 
-/// An image that is ready to be loaded: everything between its first and last loaded byte as one run.
+/// An image that is ready to be loaded. Native: everything between its first and last loaded byte as one run. Foreign:
+/// the file as it is, in `bytes`; the hypervisor's own loader knows what to do with it.
 struct Image {
+    GuestKind kind{GuestKind::native};
     std::uint64_t load_gpa{0};         ///< where `bytes` goes; page aligned, 1 MiB or above
     std::span<const std::byte> bytes;  ///< file contents of all segments, gaps zeroed
+    std::uint64_t begin_gpa{0};        ///< begin of the first segment's memory (a stack or bss at the front included)
     std::uint64_t end_gpa{0};          ///< end of the last segment's memory (bss included)
     std::uint64_t entry64{0};          ///< 64-bit entry (ELF note, vendor "noxs"); 0: none
     std::uint64_t entry_pvh{0};        ///< 32-bit entry (XEN_ELFNOTE_PHYS32_ENTRY); 0: none
@@ -126,7 +141,8 @@ class Domain {
 
     // ---- prepare: allowed in Phase::shell
 
-    /// Reserves the next event channel between the guest and the toolstack; returns the guest's port.
+    /// Reserves the next event channel between the guest and the toolstack; returns the guest's port. The first one of
+    /// a foreign guest becomes the channel of its Xen console.
     virtual Result<base::EvtchnPort> open_channel() = 0;
 
     /// Writes entry `ref` of the guest's grant table: domain `backend` may map `frame` read-write.
@@ -149,7 +165,9 @@ class Domain {
 
     // ---- execute. Hot: no allocation, lock, fork or log on success; no round trip to the hypervisor's owner.
 
-    /// Puts the image and the boot information into memory. Phase::shell -> Phase::loaded.
+    /// Puts the image and the boot information into memory. Phase::shell -> Phase::loaded. The image is of the shell's
+    /// kind. A foreign one takes as long as its loader takes; afterwards its console ring is granted to domain 0 under
+    /// `foreign_console_ref`.
     virtual Result<void> load(const Image& image, const BootParams& params) = 0;
 
     /// Lets the vCPU go. Phase::loaded -> Phase::started. Calling it again on a started domain does no harm.

@@ -220,7 +220,9 @@ Result<LoadedImage> Parser::lay_out() const {
     std::uint64_t first = UINT64_MAX;
     std::uint64_t file_end = 0;
     LoadedImage out;
+    out.image.begin_gpa = UINT64_MAX;
     for (const auto& [range, index] : segments_) {
+        out.image.begin_gpa = std::min(out.image.begin_gpa, range.begin);
         if (range.file_end > range.begin) {  // a stack or bss at the front need not be copied
             first = std::min(first, range.begin & ~(base::page_size - 1));
             file_end = std::max(file_end, range.file_end);
