@@ -13,6 +13,17 @@ namespace ipc = boost::interprocess;
 
 struct Mapping::Region {
     ipc::mapped_region mapped;
+    std::byte* taken{nullptr};
+    std::size_t size{0};
+    Release release;
+
+    explicit Region(ipc::mapped_region region) : mapped(std::move(region)) {}
+    Region(std::byte* data, std::size_t bytes, Release undo) : taken(data), size(bytes), release(std::move(undo)) {}
+    ~Region() {
+        if (release) {
+            release(taken, size);
+        }
+    }
 };
 
 namespace {
@@ -50,6 +61,14 @@ Result<Mapping> Mapping::map(int fd, std::uint64_t offset, std::size_t size, Acc
         return fail(sys_error(e.get_native_error(), "mapping of shared pages"));
     }
     mapping.data_ = static_cast<std::byte*>(mapping.region_->mapped.get_address());
+    mapping.size_ = size;
+    return mapping;
+}
+
+Mapping Mapping::take(std::byte* data, std::size_t size, Release release) {
+    Mapping mapping;
+    mapping.region_ = std::make_unique<Region>(data, size, std::move(release));
+    mapping.data_ = data;
     mapping.size_ = size;
     return mapping;
 }

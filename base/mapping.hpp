@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -27,6 +28,10 @@ class Mapping {
     /// The descriptor is not kept.
     static Result<Mapping> map(int fd, std::uint64_t offset, std::size_t size, Access access,
                                Populate populate = Populate::on_touch);
+
+    /// Owns a mapping that something else has made (a hypervisor's own library): `release` undoes it.
+    using Release = std::move_only_function<void(std::byte* data, std::size_t size)>;
+    static Mapping take(std::byte* data, std::size_t size, Release release);
 
     /// A window into memory that outlives it; unmaps nothing.
     static Mapping view(std::byte* data, std::size_t size);

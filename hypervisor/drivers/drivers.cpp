@@ -4,6 +4,7 @@
 #include <array>
 
 #include "hypervisor/process/process_driver.hpp"
+#include "hypervisor/xen/xen.hpp"
 
 namespace hypervisor {
 
@@ -15,7 +16,8 @@ struct Driver {
 };
 
 /// Best first. A new driver adds its line here.
-constexpr std::array<Driver, 1> drivers{{
+constexpr std::array<Driver, 2> drivers{{
+    {"xen", &xen::open_driver},
     {"process", &process::ProcessDriver::open},
 }};
 

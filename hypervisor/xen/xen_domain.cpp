@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/xen/xen_domain.hpp"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "base/hvm_start_info.hpp"
+#include "hypervisor/start_info.hpp"
+#include "hypervisor/xen/boot_state.hpp"
+#include "hypervisor/xen/foreign_loader.hpp"
+#include "hypervisor/xen/memory_plan.hpp"
+#include "hypervisor/xen/shell_builder.hpp"
+#include "hypervisor/xen/xen_driver.hpp"
+
+namespace hypervisor::xen {
+
+namespace {
+
+/// A guest may ring this often in one window; then its channels stay masked until the window ends.
+constexpr std::uint32_t max_rings = 200;
+
+/// The piece of RAM that is mapped while a shell is prepared: images are linked at 1 MiB, and ours end well inside.
+constexpr std::uint64_t image_window_size = 128 << 10;
+
+constexpr std::uint64_t first_low_gpa = abi::boot_page_gpa;
+
+Layout layout_of(const DomainTag& tag) {
+    Layout layout;
+    layout.memory = base::Bytes{std::uint64_t{tag.memory_pages} * base::page_size};
+    if (tag.kind == GuestKind::native) {
+        layout.device_page = base::gfn_of(abi::device_page_gpa);
+        layout.control_first = base::gfn_of(abi::control_gpa);
+        layout.control_pages = tag.control_pages;
+    }
+    return layout;
+}
+
+std::uint64_t low_pages(const DomainTag& tag) {
+    return (abi::control_gpa - first_low_gpa) / base::page_size + tag.control_pages;
+}
+
+/// A few aligned bytes at one go: the guest may read them meanwhile (PageWriter relies on it).
+void copy_in(std::byte* to, std::span<const std::byte> bytes) {
+    if (bytes.size() == sizeof(std::uint32_t) && reinterpret_cast<std::uintptr_t>(to) % sizeof(std::uint32_t) == 0) {
+        std::uint32_t word = 0;
+        std::memcpy(&word, bytes.data(), sizeof word);
+        std::atomic_ref(*reinterpret_cast<std::uint32_t*>(to)).store(word, std::memory_order_release);
+        return;
+    }
+    std::memcpy(to, bytes.data(), bytes.size());
+    std::atomic_thread_fence(std::memory_order_release);
+}
+
+}  // namespace
+
+XenDomain::XenDomain(XenDriver& driver, base::DomId id, const DomainTag& tag)
+    : Domain(id, layout_of(tag)), driver_(driver), tag_(tag) {}
+
+XenDomain::~XenDomain() {
+    driver_.forget(*this);
+    close_channels();
+}
+
+const Toolstack& XenDomain::toolstack() const {
+    return driver_.toolstack();
+}
+
+Result<void> XenDomain::map_low_pages() {
+    std::vector<xen_pfn_t> frames;
+    for (std::uint64_t i = 0; i < low_pages(tag_); ++i) {
+        frames.push_back(base::gfn_of(first_low_gpa).value + i);
+    }
+    frames.push_back(base::gfn_of(abi::grant_table_gpa).value);
+    BASE_ASSIGN(low_, toolstack().map(id_, frames));
+    return {};
+}
+
+Result<void> XenDomain::open_image_window() {
+    const auto size = std::min(image_window_size, low_ram_end(layout_.memory) - abi::ram_gpa);
+    BASE_ASSIGN(window_, toolstack().map(id_, base::gfn_of(abi::ram_gpa), size / base::page_size));
+    // Xen hands out scrubbed pages, but promises no value in them.
+    std::memset(window_.data(), 0, window_.size());
+    return {};
+}
+
+Result<std::unique_ptr<XenDomain>> XenDomain::fresh(XenDriver& driver, base::DomId id, const DomainTag& tag) {
+    std::unique_ptr<XenDomain> domain(new XenDomain(driver, id, tag));
+    if (domain->native()) {
+        BASE_TRY(domain->map_low_pages());
+        std::memset(domain->low_.data(), 0, low_pages(tag) * base::page_size);
+        domain->boot_page() = xen::boot_page();
+        BASE_TRY(domain->open_image_window());
+    }
+    return domain;
+}
+
+Result<std::unique_ptr<XenDomain>> XenDomain::adopted(XenDriver& driver, base::DomId id, const DomainTag& tag,
+                                                      const xc_domaininfo_t& info) {
+    std::unique_ptr<XenDomain> domain(new XenDomain(driver, id, tag));
+    domain->paused_ = (info.flags & XEN_DOMINF_paused) != 0;
+    // One that has never had the processor can't have written to its boot page.
+    const bool untouched = domain->paused_ && info.cpu_time == 0;
+    if (domain->native()) {
+        BASE_TRY(domain->map_low_pages());
+        domain->loaded_ = !untouched || domain->boot_page().loaded == 1;
+        domain->locals_.resize(tag.control_pages);
+    } else {
+        domain->loaded_ = tag.loaded;
+        domain->locals_.resize(1);
+    }
+    domain->started_ = !untouched;
+    for (std::uint32_t port = 1; port <= domain->locals_.size(); ++port) {
+        // A guest may have closed its end: that device is silent from now on.
+        if (auto local = driver.ports().rebind(driver.toolstack(), id, base::EvtchnPort{port})) {
+            domain->locals_[port - 1] = *local;
+        }
+    }
+    if ((info.flags & XEN_DOMINF_shutdown) != 0) {
+        domain->bury(info);
+    }
+    return domain;
+}
+
+Result<base::EvtchnPort> XenDomain::open_channel() {
+    BASE_ASSIGN(const auto ends, driver_.ports().open_channel(toolstack(), id_));
+    if (locals_.size() < ends.guest.value) {
+        locals_.resize(ends.guest.value);
+    }
+    locals_[ends.guest.value - 1] = ends.local;
+    return ends.guest;
+}
+
+void XenDomain::close_channels() {
+    for (const auto local : std::exchange(locals_, {})) {
+        if (local != 0) {
+            driver_.ports().unbind(local);
+        }
+    }
+}
+
+Result<void> XenDomain::seed_grant(base::GrantRef ref, base::DomId backend, base::Gfn frame) {
+    if (!native() || ref.value >= abi::grant_entries ||
+        !is_backed(base::gpa_of(frame), base::page_size, layout_.memory, tag_.control_pages)) {
+        return base::fail(base::Code::invalid_argument, "grant outside the table or the domain");
+    }
+    auto* table = low_.at<base::GrantEntryV1>(low_pages(tag_) * base::page_size);
+    auto& entry = table[ref.value];
+    entry.domid = backend.value;
+    entry.frame = static_cast<std::uint32_t>(frame.value);
+    std::atomic_ref(entry.flags).store(base::grant_permit_access, std::memory_order_release);
+    return {};
+}
+
+/// Where [gpa, gpa + size) is mapped already, or null.
+std::byte* XenDomain::find_window(std::uint64_t gpa, std::size_t size) const {
+    const auto inside = [gpa, size](std::uint64_t begin, std::uint64_t length) {
+        return gpa >= begin && gpa - begin <= length && size <= length - (gpa - begin);
+    };
+    if (low_ && inside(first_low_gpa, low_pages(tag_) * base::page_size)) {
+        return low_.data() + (gpa - first_low_gpa);
+    }
+    if (window_ && inside(abi::ram_gpa, window_.size())) {
+        return window_.data() + (gpa - abi::ram_gpa);
+    }
+    return nullptr;
+}
+
+Result<base::Mapping> XenDomain::map_range(std::uint64_t gpa, std::size_t size) const {
+    const auto first = base::gfn_of(gpa);
+    const auto end = base::gfn_of(gpa + size + base::page_size - 1);
+    return toolstack().map(id_, first, end.value - first.value);
+}
+
+Result<void> XenDomain::write(std::uint64_t gpa, std::span<const std::byte> bytes) {
+    if (!native() || !is_backed(gpa, bytes.size(), layout_.memory, tag_.control_pages)) {
+        return base::fail(base::Code::invalid_argument, "write outside the domain");
+    }
+    if (auto* at = find_window(gpa, bytes.size())) {
+        copy_in(at, bytes);
+        return {};
+    }
+    BASE_ASSIGN(const auto pages, map_range(gpa, bytes.size()));
+    copy_in(pages.data() + gpa % base::page_size, bytes);
+    return {};
+}
+
+Result<void> XenDomain::clear(std::uint64_t gpa, std::uint64_t size) {
+    if (size == 0) {
+        return {};
+    }
+    BASE_ASSIGN(const auto pages, map_range(gpa, size));
+    std::memset(pages.data() + gpa % base::page_size, 0, size);
+    return {};
+}
+
+Result<base::Mapping> XenDomain::map_pages(base::Gfn first, std::size_t count) {
+    const auto size = count * base::page_size;
+    if (!native() || count == 0 || !is_backed(base::gpa_of(first), size, layout_.memory, tag_.control_pages)) {
+        return base::fail(base::Code::invalid_argument, "pages outside the domain");
+    }
+    const auto low_size = low_pages(tag_) * base::page_size;
+    if (base::gpa_of(first) < first_low_gpa + low_size) {
+        return base::Mapping::view(find_window(base::gpa_of(first), size), size);
+    }
+    return toolstack().map(id_, first, count);
+}
+
+Result<base::Mapping> XenDomain::map_grant(base::GrantRef ref, base::DomId backend, base::Access access) {
+    if (backend != base::dom0) {
+        return base::fail(base::Code::unsupported, "backends outside dom0 map their grants themselves");
+    }
+    const int protection = access == base::Access::read_only ? PROT_READ : PROT_READ | PROT_WRITE;
+    void* at = ::xengnttab_map_grant_ref(driver_.grants(), id_.value, ref.value, protection);
+    if (at == nullptr) {
+        return base::fail(base::Error{base::Code::permission_denied, errno,
+                                      "Xen does not map grant " + std::to_string(ref.value) + " of domain " +
+                                          std::to_string(id_.value) + ": " + std::strerror(errno)});
+    }
+    auto* grants = driver_.grants();
+    return base::Mapping::take(static_cast<std::byte*>(at), base::page_size,
+                               [grants](std::byte* data, std::size_t) { ::xengnttab_unmap(grants, data, 1); });
+}
+
+Result<std::uint64_t> XenDomain::place_ramdisk(const Image& image, std::span<const std::byte> ramdisk) {
+    const auto size = (ramdisk.size() + base::page_size - 1) & ~(base::page_size - 1);
+    const auto end = low_ram_end(layout_.memory);
+    if (size > end || end - size < image.end_gpa) {
+        return base::fail(base::Code::invalid_image, "ramdisk of " + std::to_string(ramdisk.size()) +
+                                                         " bytes does not fit behind the image into " +
+                                                         std::to_string(end) + " bytes of memory");
+    }
+    BASE_TRY(write(end - size, ramdisk));
+    return end - size;
+}
+
+/// The window is zero already; what lies beyond it is mapped, cleared and written here.
+Result<void> XenDomain::place_image(const Image& image) {
+    const auto window_end = abi::ram_gpa + window_.size();
+    if (image.end_gpa > window_end) {
+        const auto begin = std::max(image.begin_gpa, window_end);
+        BASE_TRY(clear(begin, image.end_gpa - begin));
+    }
+    const auto in_window = image.load_gpa >= window_end ? 0 : std::min(image.bytes.size(), window_end - image.load_gpa);
+    if (in_window != 0) {
+        std::memcpy(window_.data() + (image.load_gpa - abi::ram_gpa), image.bytes.data(), in_window);
+    }
+    if (in_window != image.bytes.size()) {
+        return write(image.load_gpa + in_window, image.bytes.subspan(in_window));
+    }
+    return {};
+}
+
+Result<void> XenDomain::write_start_info(const BootParams& params, std::uint64_t ramdisk_gpa) {
+    const auto map = ram_map(layout_.memory);
+    const StartInfoSpec spec{params.cmdline, abi::device_page_gpa, ramdisk_gpa, params.ramdisk.size(),
+                             std::span(map.entries, map.count)};
+    auto* page = find_window(abi::start_info_gpa, base::page_size);
+    BASE_TRY(
+        render_start_info(std::span<std::byte, base::page_size>(page, base::page_size), abi::start_info_gpa, spec));
+    return {};
+}
+
+Result<void> XenDomain::load_native(const Image& image, const BootParams& params) {
+    if (image.entry_pvh == 0) {
+        return base::fail(base::Code::invalid_image,
+                          "the image has no PVH entry (ELF note \"Xen\" type 18), which the xen driver needs");
+    }
+    if (image.begin_gpa < abi::ram_gpa || image.end_gpa > low_ram_end(layout_.memory)) {
+        return base::fail(base::Code::invalid_image, "the image does not fit into the domain's memory");
+    }
+    std::uint64_t ramdisk_gpa = 0;
+    if (!params.ramdisk.empty()) {
+        BASE_ASSIGN(ramdisk_gpa, place_ramdisk(image, params.ramdisk));
+    }
+    BASE_TRY(place_image(image));
+    BASE_TRY(write_start_info(params, ramdisk_gpa));
+    boot_page().entry = static_cast<std::uint32_t>(image.entry_pvh);
+    std::atomic_ref(boot_page().loaded).store(1, std::memory_order_release);
+    return {};
+}
+
+Result<void> XenDomain::load(const Image& image, const BootParams& params) {
+    if (loaded_ || dead_) {
+        return base::fail(base::Code::bad_state, "the domain has an image already, or has ended");
+    }
+    if (image.kind != tag_.kind) {
+        return base::fail(base::Code::internal, "an image of another kind than its shell");
+    }
+    if (native()) {
+        if (!window_) {  // a shell of an earlier daemon
+            BASE_TRY(open_image_window());
+        }
+        BASE_TRY(load_native(image, params));
+    } else {
+        const auto console = base::EvtchnPort{locals_.empty() ? 0U : 1U};
+        BASE_TRY(load_foreign(toolstack(), id_, {image, params, layout_.memory, console}));
+        tag_.loaded = true;
+        BASE_TRY(set_tag(toolstack(), id_, tag_));
+    }
+    loaded_ = true;
+    return {};
+}
+
+Result<void> XenDomain::start(Caller) {
+    if (!loaded_ || dead_) {
+        return base::fail(base::Code::bad_state, "the domain has no image, or has ended");
+    }
+    if (started_ && !paused_) {
+        return {};
+    }
+    if (::xc_domain_unpause(toolstack().control(), id_.value) != 0) {
+        return base::fail(xen_error(errno, "starting a domain"));
+    }
+    started_ = true;
+    paused_ = false;
+    driver_.retire(std::move(window_));
+    return {};
+}
+
+Result<void> XenDomain::notify(base::EvtchnPort port) {
+    if (port.value == 0 || port.value > locals_.size() || locals_[port.value - 1] == 0) {
+        return base::fail(base::Code::invalid_argument, "no such event channel");
+    }
+    return driver_.ports().notify(locals_[port.value - 1]);
+}
+
+Result<void> XenDomain::pause() {
+    if (paused_) {
+        return {};
+    }
+    if (::xc_domain_pause(toolstack().control(), id_.value) != 0) {
+        return base::fail(xen_error(errno, "pausing a domain"));
+    }
+    paused_ = true;
+    return {};
+}
+
+Result<void> XenDomain::unpause() {
+    if (!paused_) {
+        return {};
+    }
+    if (::xc_domain_unpause(toolstack().control(), id_.value) != 0) {
+        return base::fail(xen_error(errno, "resuming a domain"));
+    }
+    paused_ = false;
+    return {};
+}
+
+Result<void> XenDomain::set_affinity(std::uint64_t cpus) {
+    auto* control = toolstack().control();
+    const int size = ::xc_get_cpumap_size(control);
+    if (size <= 0) {
+        return base::fail(xen_error(errno, "asking for the processors"));
+    }
+    std::vector<std::uint8_t> map(static_cast<std::size_t>(size));
+    for (std::size_t i = 0; i < map.size() && i < sizeof cpus; ++i) {
+        map[i] = static_cast<std::uint8_t>(cpus >> (8 * i));
+    }
+    if (::xc_vcpu_setaffinity(control, id_.value, 0, map.data(), nullptr, XEN_VCPUAFFINITY_HARD) != 0) {
+        return base::fail(xen_error(errno, "binding a vCPU to processors"));
+    }
+    return {};
+}
+
+Result<void> XenDomain::destroy() {
+    if (destroyed_) {
+        return {};
+    }
+    driver_.forget(*this);
+    close_channels();
+    low_ = {};
+    window_ = {};
+    driver_.unmap_retired();
+    BASE_TRY(destroy_domain(toolstack(), id_));
+    destroyed_ = true;
+    return {};
+}
+
+Result<xc_domaininfo_t> XenDomain::ask() const {
+    xc_domaininfo_t info{};
+    const int found = ::xc_domain_getinfolist(toolstack().control(), id_.value, 1, &info);
+    if (found < 0) {
+        return base::fail(xen_error(errno, "asking Xen about a domain"));
+    }
+    if (found == 0 || info.domain != id_.value) {
+        return base::fail(base::Code::no_such_domain, "Xen has no domain " + std::to_string(id_.value));
+    }
+    return info;
+}
+
+Result<DomainInfo> XenDomain::info(Detail detail) {
+    if (destroyed_) {
+        return base::fail(base::Code::bad_state, "the domain is destroyed");
+    }
+    DomainInfo out;
+    out.phase = dead_ ? Phase::dead : started_ ? Phase::started : loaded_ ? Phase::loaded : Phase::shell;
+    out.paused = paused_ && started_;
+    out.death = death_;
+    if (dead_) {
+        return out;
+    }
+    BASE_ASSIGN(const auto info, ask());
+    out.blocked = (info.flags & XEN_DOMINF_blocked) != 0;
+    if (detail == Detail::full) {
+        out.cpu_time_us = info.cpu_time / 1000;
+        out.resident = base::Bytes{info.tot_pages * base::page_size};
+    }
+    return out;
+}
+
+void XenDomain::read_registers(Death& death) const {
+    HvmCpu cpu{};
+    if (tag_.kind != GuestKind::pv &&
+        ::xc_domain_hvm_getcontext_partial(toolstack().control(), id_.value, HVM_SAVE_CODE(CPU), 0, &cpu, sizeof cpu) ==
+            0) {
+        death.ip = cpu.rip;
+        death.address = cpu.cr2;
+    }
+}
+
+Death XenDomain::read_death(const xc_domaininfo_t& info) const {
+    Death death;
+    if ((info.flags & XEN_DOMINF_shutdown) == 0) {
+        death.kind = DeathKind::killed;  // it goes without having ended: another toolstack destroys it
+        return death;
+    }
+    switch ((info.flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask) {
+        case SHUTDOWN_poweroff:
+        case SHUTDOWN_suspend:
+            death.code = native() ? std::atomic_ref(boot_page().exit_code).load(std::memory_order_acquire) : 0;
+            break;
+        case SHUTDOWN_reboot: break;
+        default: death.kind = DeathKind::crashed; read_registers(death);
+    }
+    return death;
+}
+
+const Death& XenDomain::bury(const xc_domaininfo_t& info) {
+    death_ = read_death(info);
+    dead_ = true;
+    return death_;
+}
+
+bool XenDomain::may_ring(std::chrono::steady_clock::time_point now) {
+    if (now - ring_window_ >= ring_window) {
+        ring_window_ = now;
+        rings_ = 0;
+    }
+    return ++rings_ <= max_rings;
+}
+
+}  // namespace hypervisor::xen
