@@ -15,6 +15,7 @@ std::string_view kind_name(DeathKind kind) noexcept {
         case DeathKind::out_of_memory: return "out_of_memory";
         case DeathKind::killed: return "killed";
         case DeathKind::destroyed: return "destroyed";
+        case DeathKind::rebooted: return "rebooted";
     }
     return "unknown";
 }
@@ -50,6 +51,7 @@ std::string describe(const Death& death) {
         case DeathKind::out_of_memory: return "killed: the host ran out of memory";
         case DeathKind::killed: return "killed by " + signal_name(death.signal) + " from outside the toolstack";
         case DeathKind::destroyed: return "destroyed";
+        case DeathKind::rebooted: return "rebooted";
     }
     return "ended";
 }

@@ -92,6 +92,7 @@ enum class DeathKind : std::uint8_t {
     out_of_memory,   ///< the host took its memory away or had none
     killed,          ///< somebody outside the toolstack ended it, `signal`
     destroyed,       ///< by Domain::destroy
+    rebooted,        ///< the guest asked its hypervisor to be started anew; `code` is its exit code
 };
 
 /// Why a domain ended. Words for people: `describe`.

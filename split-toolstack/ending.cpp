@@ -37,6 +37,10 @@ Ending judge_words(std::int32_t driver_code, const noxs::FinalState& last_words)
 Ending judge(const hypervisor::Death& death, const noxs::FinalState& last_words) {
     switch (death.kind) {
         case DeathKind::exited: return judge_words(death.code, last_words);
+        case DeathKind::rebooted: {
+            const std::int32_t code = last_words.exit_code != 0 ? last_words.exit_code : death.code;
+            return {EndKind::reboot, State::shutdown, code, with_code("rebooted", code)};
+        }
         case DeathKind::destroyed: return {EndKind::poweroff, State::shutdown, 0, hypervisor::describe(death)};
         case DeathKind::crashed:
         case DeathKind::forbidden_call:

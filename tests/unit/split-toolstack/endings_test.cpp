@@ -39,6 +39,13 @@ TEST(Ending, BelievesTheDriverOfACrash) {
                 HasSubstr("out of memory"));
 }
 
+TEST(Ending, TakesTheDriversWordForAReboot) {
+    const auto ending = judge({.kind = DeathKind::rebooted}, {});
+    EXPECT_EQ(ending.kind, EndKind::reboot);
+    EXPECT_EQ(ending.state, State::shutdown);
+    EXPECT_EQ(ending.text, "rebooted");
+}
+
 TEST(RestartLimit, AllowsSomeInAWindow) {
     RestartLimit limit;
     const auto now = Clock::time_point(std::chrono::hours(1));
