@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "noxs/backends/xen_console.hpp"
 #include "split-toolstack/words.hpp"
 
 namespace split {
@@ -25,7 +26,16 @@ std::string console_path(const std::string& console_dir, base::DomId id) {
     return words(console_dir, "/", id.value, ".log");
 }
 
-Result<void> check_devices(const VmConfig& config) {
+Result<void> check_devices(const VmConfig& config, hypervisor::GuestKind kind) {
+    const bool foreign = kind != hypervisor::GuestKind::native;
+    if (foreign && (!config.vifs.empty() || !config.vbds.empty())) {
+        return base::fail(base::Code::unsupported, words("kernel '", config.kernel,
+                                                         "' boots through Xen's own loader and gets a console only; "
+                                                         "remove ",
+                                                         config.vifs.empty()   ? "vbds"
+                                                         : config.vbds.empty() ? "vifs"
+                                                                               : "vifs and vbds"));
+    }
     if (!config.vifs.empty()) {
         BASE_TRY(noxs::check_supported(DeviceType::vif));
     }
@@ -71,6 +81,31 @@ Result<void> Devices::make_backends(hypervisor::Domain& domain, const BackendSit
     return {};
 }
 
+Result<void> Devices::open_console_channel(hypervisor::Domain& domain) {
+    BASE_ASSIGN(const auto port, domain.open_channel());
+    DeviceEntry entry{};
+    entry.type = DeviceType::console;
+    entry.backend = base::dom0.value;
+    entry.control_ref = hypervisor::foreign_console_ref.value;
+    entry.port = port.value;
+    entries_.push_back(entry);
+    return {};
+}
+
+Result<void> Devices::open_console(hypervisor::Domain& domain, const VmConfig& config, const BackendSite& site,
+                                   noxs::Origin origin) {
+    const auto entry = std::ranges::find(entries_, DeviceType::console, &DeviceEntry::type);
+    if (entry == entries_.end()) {
+        return {};
+    }
+    noxs::Console::Settings settings{.log_path = console_path(site.console_dir, domain.id()),
+                                     .log_capacity = config.console_log};
+    BASE_ASSIGN(auto console, noxs::XenConsole::open(domain, base::EvtchnPort{entry->port}, site.listener,
+                                                     std::move(settings), origin));
+    backends_.push_back(std::move(console));
+    return {};
+}
+
 Result<void> Devices::make_backend(hypervisor::Domain& domain, const DeviceEntry& entry, const BackendSite& site,
                                    base::Bytes console_log, noxs::Origin origin) {
     BASE_ASSIGN(auto control, domain.map_pages(base::Gfn{entry.control_gfn}, 1));
@@ -104,10 +139,13 @@ Result<void> Devices::fit(hypervisor::Domain& domain, const VmConfig& config) {
     return {};
 }
 
-Result<Devices> Devices::adopt(hypervisor::Domain& domain, std::vector<DeviceEntry> entries, const VmConfig& config,
-                               const BackendSite& site) {
+Result<Devices> Devices::adopt(hypervisor::Domain& domain, const Record& record, const BackendSite& site) {
     Devices devices;
-    devices.entries_ = std::move(entries);
+    devices.entries_ = record.devices;
+    if (record.kind != hypervisor::GuestKind::native) {
+        BASE_TRY(devices.open_console(domain, record.config, site, noxs::Origin::adopted));
+        return devices;
+    }
     const hypervisor::Layout& layout = domain.layout();
     for (const DeviceEntry& entry : devices.entries_) {
         const std::uint64_t first = layout.control_first.value;
@@ -115,7 +153,7 @@ Result<Devices> Devices::adopt(hypervisor::Domain& domain, std::vector<DeviceEnt
             return base::fail(base::Code::protocol_error, words("its record names control page ", entry.control_gfn,
                                                                 ", it has ", layout.control_pages, " from ", first));
         }
-        BASE_TRY(devices.make_backend(domain, entry, site, config.console_log, noxs::Origin::adopted));
+        BASE_TRY(devices.make_backend(domain, entry, site, record.config.console_log, noxs::Origin::adopted));
     }
     return devices;
 }
@@ -150,8 +188,8 @@ Concrete* Devices::find() const {
 noxs::SysctlBackend* Devices::sysctl() const {
     return find<noxs::SysctlBackend>();
 }
-noxs::ConsoleBackend* Devices::console() const {
-    return find<noxs::ConsoleBackend>();
+noxs::Console* Devices::console() const {
+    return find<noxs::Console>();
 }
 
 }  // namespace split

@@ -12,9 +12,10 @@
 #include "base/result.hpp"
 #include "hypervisor/hypervisor.hpp"
 #include "noxs/backends.hpp"
-#include "noxs/backends/console.hpp"
 #include "noxs/backends/sysctl.hpp"
+#include "noxs/console.hpp"
 #include "noxs/page_writer.hpp"
+#include "split-toolstack/record.hpp"
 #include "split-toolstack/vm_config.hpp"
 
 namespace split {
@@ -31,11 +32,11 @@ struct BackendSite {
 /// The path of the console log of domain `id`.
 std::string console_path(const std::string& console_dir, base::DomId id);
 
-/// Whether this build has a backend for every device of `config`.
-Result<void> check_devices(const VmConfig& config);
+/// Whether this build has a backend for every device of `config`, and a guest of `kind` can have it.
+Result<void> check_devices(const VmConfig& config, hypervisor::GuestKind kind);
 
 /// The devices of one domain: their entries in the device page and their backends in this process. The domain outlives
-/// it.
+/// it. A foreign guest has no device page, and one device at most: its Xen console.
 class Devices {
  public:
     /// A shell is prepared with sysctl and console, in this order.
@@ -50,6 +51,14 @@ class Devices {
     Result<void> write_pages(hypervisor::Domain& domain);
     Result<void> make_backends(hypervisor::Domain& domain, const BackendSite& site);
 
+    // ---- the same for a foreign guest
+
+    /// The channel of its console. Without one it finds no console, and does not wait for anybody to read it.
+    Result<void> open_console_channel(hypervisor::Domain& domain);
+    /// After Domain::load: the backend of that console, if there is one.
+    Result<void> open_console(hypervisor::Domain& domain, const VmConfig& config, const BackendSite& site,
+                              noxs::Origin origin);
+
     // ---- execute
 
     /// Makes what was prepared what `config` asks for. Writes nothing for a guest with the usual devices.
@@ -58,8 +67,7 @@ class Devices {
     // ---- after a restart of the daemon
 
     /// Backends for a guest that runs already, from its record.
-    static Result<Devices> adopt(hypervisor::Domain& domain, std::vector<noxs::wire::DeviceEntry> entries,
-                                 const VmConfig& config, const BackendSite& site);
+    static Result<Devices> adopt(hypervisor::Domain& domain, const Record& record, const BackendSite& site);
 
     // ---- life
 
@@ -70,7 +78,7 @@ class Devices {
     std::optional<Clock::time_point> on_all(Clock::time_point now);
 
     noxs::SysctlBackend* sysctl() const;
-    noxs::ConsoleBackend* console() const;
+    noxs::Console* console() const;
 
  private:
     Result<void> make_backend(hypervisor::Domain& domain, const noxs::wire::DeviceEntry& entry, const BackendSite& site,

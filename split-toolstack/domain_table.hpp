@@ -44,6 +44,7 @@ struct LiveDomain {
 
     base::DomId id() const { return record.id; }
     const std::string& name() const { return record.config.name; }
+    bool foreign() const { return record.kind != hypervisor::GuestKind::native; }
     bool paused() const { return record.wanted == Wanted::paused; }
 };
 

@@ -9,6 +9,7 @@
 #include "base/ids.hpp"
 #include "base/result.hpp"
 #include "hypervisor/hypervisor.hpp"
+#include "split-toolstack/foreign_image.hpp"
 
 namespace split {
 
@@ -20,10 +21,12 @@ inline constexpr std::uint64_t image_floor_gpa = 0x100000;
 inline constexpr base::Bytes max_image_span = base::mib(256);
 inline constexpr unsigned max_program_headers = 64;
 
-/// A guest image, laid out as it will lie in memory. `image.bytes` looks into `run`.
+/// A guest image: a native one laid out as it will lie in memory, of any other the bytes of its file. `image.bytes`
+/// looks into `run`. The kind of a foreign image is chosen at launch, out of what it offers.
 struct LoadedImage {
     std::vector<std::byte> run;
     hypervisor::Image image;
+    ImageOffer offer;
 
     LoadedImage() = default;
     LoadedImage(LoadedImage&&) noexcept = default;

@@ -12,6 +12,12 @@ hypervisor::ShellSpec shell_spec(base::Bytes memory, unsigned vcpus) {
     return {.memory = memory, .vcpus = vcpus, .control_pages = Devices::prepared_count};
 }
 
+hypervisor::ShellSpec shell_spec(base::Bytes memory, unsigned vcpus, hypervisor::GuestKind kind) {
+    auto spec = shell_spec(memory, vcpus);
+    spec.kind = kind;
+    return spec;
+}
+
 Flavour::Flavour(const FlavourSettings& settings)
     : spec_(shell_spec(settings.memory, settings.vcpus)),
       settings_(settings),

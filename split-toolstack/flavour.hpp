@@ -18,8 +18,10 @@ namespace split {
 /// The most shells of one flavour.
 inline constexpr unsigned max_shells = 4096;
 
-/// The shell that serves a configuration of this shape: one page each for sysctl and console.
+/// The shell that serves a native guest of this shape: one page each for sysctl and console.
 hypervisor::ShellSpec shell_spec(base::Bytes memory, unsigned vcpus);
+/// The one for a guest of `kind`. Only native ones are kept in the pool.
+hypervisor::ShellSpec shell_spec(base::Bytes memory, unsigned vcpus, hypervisor::GuestKind kind);
 
 /// The shells of one shape. The refill thread pushes, the main thread claims; each field says whose it is.
 class Flavour {

@@ -21,6 +21,7 @@ class ImageCache {
  public:
     static constexpr std::size_t max_entries = 32;  ///< of each kind; the least recently used one goes
     static constexpr base::Bytes max_ramdisk = base::mib(1024);
+    static constexpr base::Bytes max_image_bytes = base::mib(2048);    ///< of all cached images
     static constexpr base::Bytes max_ramdisk_bytes = base::mib(2048);  ///< of all cached ramdisks
 
     using Ramdisk = std::vector<std::byte>;
@@ -45,15 +46,15 @@ class ImageCache {
     template <class T>
     Result<std::shared_ptr<const T>> hit(Slots<T>& slots, std::string_view what, const std::string& path);
     template <class T>
-    void evict_oldest(Slots<T>& slots);
-    void make_room_for_ramdisk(std::uint64_t bytes);
+    void make_room(Slots<T>& slots, std::uint64_t bytes, base::Bytes bound);
 
     Slots<LoadedImage> images_;
     Slots<Ramdisk> ramdisks_;
     std::uint64_t uses_{0};
 };
 
-/// Whether image and ramdisk fit a domain of `memory`; the error says what is needed and what there is.
+/// Whether image and ramdisk fit a domain of `memory`; the error says what is needed and what there is. What a foreign
+/// kernel unpacks itself to is not known: its files must fit, the rest is for its loader and itself to find out.
 Result<void> check_fit(const LoadedImage& image, std::size_t ramdisk_bytes, base::Bytes memory,
                        std::string_view kernel);
 

@@ -59,7 +59,6 @@ Result<void> ToolstackImpl::admit(const VmConfig& config) const {
     BASE_TRY(check_text("kernel", config.kernel));
     BASE_TRY(check_text("ramdisk", config.ramdisk));
     BASE_TRY(check_text("cmdline", config.cmdline));
-    BASE_TRY(check_devices(config));
     BASE_TRY(admit_shape(config));
     if (domains_.size() >= max_domains()) {
         const bool ours = max_domains() == settings_.max_domains;
@@ -90,6 +89,13 @@ Result<void> ToolstackImpl::admit_shape(const VmConfig& config) const {
 Result<ToolstackImpl::Images> ToolstackImpl::find_images(const VmConfig& config) {
     Images images;
     BASE_ASSIGN(images.kernel, images_.image(config.kernel));
+    images.image = images.kernel->image;
+    BASE_ASSIGN(images.image.kind, choose_kind(images.kernel->offer, config.pvh, config.kernel));
+    if (images.image.kind != hypervisor::GuestKind::native && !capabilities().foreign_kernels) {
+        return fail(Code::unsupported, words("kernel '", config.kernel, "' is ", describe(images.kernel->offer),
+                                             ", which only Xen boots; this is the driver ", capabilities().name));
+    }
+    BASE_TRY(check_devices(config, images.image.kind));
     if (!config.ramdisk.empty()) {
         BASE_ASSIGN(images.ramdisk, images_.ramdisk(config.ramdisk));
     }
@@ -103,19 +109,24 @@ Result<void> ToolstackImpl::check(const VmConfig& config) {
     return {};
 }
 
-Result<std::unique_ptr<Shell>> ToolstackImpl::prepare_now(const hypervisor::ShellSpec& spec) {
-    auto shell = prepare_shell(*hypervisor_, spec, site());
+Result<std::unique_ptr<Shell>> ToolstackImpl::prepare_once(const hypervisor::ShellSpec& spec, const VmConfig& config) {
+    return spec.kind == hypervisor::GuestKind::native ? prepare_shell(*hypervisor_, spec, site())
+                                                      : prepare_foreign(*hypervisor_, spec, config);
+}
+
+Result<std::unique_ptr<Shell>> ToolstackImpl::prepare_now(const hypervisor::ShellSpec& spec, const VmConfig& config) {
+    auto shell = prepare_once(spec, config);
     for (unsigned i = 0; !shell && i < max_sacrifices; ++i) {
         const Code code = shell.error().code;
         if ((code != Code::limit_reached && code != Code::no_memory) || !pool_->sacrifice()) {
             break;
         }
-        shell = prepare_shell(*hypervisor_, spec, site());
+        shell = prepare_once(spec, config);
     }
     return shell;
 }
 
-std::unique_ptr<LiveDomain> ToolstackImpl::make_live(const Launch& order, Shell& shell) const {
+std::unique_ptr<LiveDomain> ToolstackImpl::make_live(const Launch& order, const Images& images, Shell& shell) const {
     auto live = std::make_unique<LiveDomain>();
     live->domain = std::move(shell.domain);
     live->devices = std::move(shell.devices);
@@ -123,6 +134,7 @@ std::unique_ptr<LiveDomain> ToolstackImpl::make_live(const Launch& order, Shell&
     live->restarts = order.restarts;
     Record& record = live->record;
     record.id = live->domain->id();
+    record.kind = images.image.kind;
     record.config = order.config;
     if (record.config.name.empty()) {
         record.config.name = domains_.free_name({}, record.id);
@@ -139,8 +151,12 @@ Result<void> ToolstackImpl::boot(LiveDomain& live, const Images& images, hypervi
     const VmConfig& config = live.record.config;
     const std::span<const std::byte> ramdisk =
         images.ramdisk ? std::span<const std::byte>(*images.ramdisk) : std::span<const std::byte>();
-    BASE_TRY(live.domain->load(images.kernel->image, {.cmdline = config.cmdline, .ramdisk = ramdisk}));
+    BASE_TRY(live.domain->load(images.image, {.cmdline = config.cmdline, .ramdisk = ramdisk}));
     watch.lap(Phase::image);
+    if (live.foreign()) {
+        BASE_TRY(live.devices.open_console(*live.domain, config, site(), noxs::Origin::fresh));
+        watch.lap(Phase::devices);
+    }
     if (config.cpumap != 0) {
         BASE_TRY(live.domain->set_affinity(config.cpumap));
         watch.lap(Phase::devices);
@@ -159,19 +175,21 @@ Result<base::DomId> ToolstackImpl::launch(const Launch& order) {
     Timing timing{};
     Stopwatch watch(timing);
     BASE_ASSIGN(const auto images, find_images(order.config));
-    const auto spec = shell_spec(order.config.memory, order.config.vcpus);
+    const auto spec = shell_spec(order.config.memory, order.config.vcpus, images.image.kind);
     auto claim = pool_->claim(spec, watch.lap(Phase::image));
     watch.lap(Phase::claim);
     const bool from_pool = claim.shell != nullptr;
     if (!from_pool) {
-        BASE_ASSIGN(claim.shell, prepare_now(spec));
+        BASE_ASSIGN(claim.shell, prepare_now(spec, order.config));
         watch.restart();
     }
-    auto live = make_live(order, *claim.shell);
+    auto live = make_live(order, images, *claim.shell);
     base::ScopeGuard undo([this, &live] { abandon(*live); });
     Record& record = live->record;
     record.from_pool = from_pool;
-    BASE_TRY(live->devices.fit(*live->domain, record.config));
+    if (!live->foreign()) {
+        BASE_TRY(live->devices.fit(*live->domain, record.config));
+    }
     record.devices = live->devices.entries();
     watch.lap(Phase::devices);
     BASE_TRY(registry_.save(record));
@@ -188,7 +206,15 @@ Result<base::DomId> ToolstackImpl::launch(const Launch& order) {
     const LiveDomain& in = publish(std::move(live));
     pool_->launched(claim.flavour, now);
     emit(EventKind::created, in);
+    told_to_run(in);
     return in.id();
+}
+
+/// A guest that can't say ready counts as ready once it runs.
+void ToolstackImpl::told_to_run(const LiveDomain& live) {
+    if (live.foreign() && live.life == Life::started) {
+        on_ready(live.id());
+    }
 }
 
 LiveDomain& ToolstackImpl::publish(std::unique_ptr<LiveDomain> live) {

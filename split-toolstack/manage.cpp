@@ -70,17 +70,20 @@ Result<void> ToolstackImpl::unpause(base::DomId domain) {
     }
     live->life = Life::started;
     emit(EventKind::unpaused, *live);
+    told_to_run(*live);
     return {};
 }
 
 Result<void> ToolstackImpl::ask(base::DomId domain, Asked asked) {
     BASE_ASSIGN(LiveDomain* const live, living(domain));
-    live->asked = asked;
-    force_by(*live, Clock::now() + settings_.shutdown_grace);
     auto* sysctl = live->devices.sysctl();
     if (sysctl == nullptr) {
-        return {};
+        return fail(Code::unsupported, words("domain '", live->name(),
+                                             "' is a kernel without noxs, which can't be asked; "
+                                             "tell it over its console, or end it with chaos destroy"));
     }
+    live->asked = asked;
+    force_by(*live, Clock::now() + settings_.shutdown_grace);
     using noxs::wire::SysctlRequest;
     const auto request = asked == Asked::reboot ? SysctlRequest::reboot : SysctlRequest::power_off;
     if (const auto sent = sysctl->request(request); !sent) {

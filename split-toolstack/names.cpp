@@ -105,6 +105,25 @@ std::optional<EndAction> action_from_name(std::string_view name) noexcept {
     return std::nullopt;
 }
 
+std::string_view kind_name(hypervisor::GuestKind kind) noexcept {
+    switch (kind) {
+        case hypervisor::GuestKind::native: return "native";
+        case hypervisor::GuestKind::pvh: return "pvh";
+        case hypervisor::GuestKind::pv: return "pv";
+    }
+    return "native";
+}
+
+std::optional<hypervisor::GuestKind> kind_from_name(std::string_view name) noexcept {
+    using hypervisor::GuestKind;
+    for (const auto kind : {GuestKind::native, GuestKind::pvh, GuestKind::pv}) {
+        if (kind_name(kind) == name) {
+            return kind;
+        }
+    }
+    return std::nullopt;
+}
+
 std::string_view state_name(State state) noexcept {
     switch (state) {
         case State::paused: return "paused";

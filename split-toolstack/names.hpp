@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/result.hpp"
+#include "hypervisor/hypervisor.hpp"
 #include "split-toolstack/vm_config.hpp"
 
 namespace split {
@@ -22,5 +23,7 @@ bool is_clean_text(std::string_view text) noexcept;
 
 std::string_view action_name(EndAction action) noexcept;
 std::optional<EndAction> action_from_name(std::string_view name) noexcept;
+
+std::optional<hypervisor::GuestKind> kind_from_name(std::string_view name) noexcept;
 
 }  // namespace split

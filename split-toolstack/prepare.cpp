@@ -27,6 +27,21 @@ Result<std::unique_ptr<Shell>> prepare_shell(hypervisor::Hypervisor& hypervisor,
     return shell;
 }
 
+Result<std::unique_ptr<Shell>> prepare_foreign(hypervisor::Hypervisor& hypervisor, const hypervisor::ShellSpec& spec,
+                                               const VmConfig& config) {
+    auto shell = std::make_unique<Shell>();
+    Stopwatch watch(shell->timing);
+    BASE_ASSIGN(shell->domain, hypervisor.create_shell(spec));
+    watch.lap(Phase::reserve);
+    base::ScopeGuard undo([&shell] { discard(std::move(shell)); });
+    if (config.console) {
+        BASE_TRY(shell->devices.open_console_channel(*shell->domain));
+        watch.lap(Phase::channels);
+    }
+    undo.dismiss();
+    return shell;
+}
+
 void destroy_quietly(hypervisor::Domain& domain) {
     if (const auto destroyed = domain.destroy(); !destroyed) {
         base::log(base::Level::warn,

@@ -14,6 +14,10 @@ namespace split {
 Result<std::unique_ptr<Shell>> prepare_shell(hypervisor::Hypervisor& hypervisor, const hypervisor::ShellSpec& spec,
                                              const BackendSite& site);
 
+/// The same for a foreign guest: reserve and, with a console, channels. It has no backends before its image is in.
+Result<std::unique_ptr<Shell>> prepare_foreign(hypervisor::Hypervisor& hypervisor, const hypervisor::ShellSpec& spec,
+                                               const VmConfig& config);
+
 /// Destroys a shell that nobody uses; a driver that can't is only logged, the next daemon will find the domain.
 void discard(std::unique_ptr<Shell> shell);
 

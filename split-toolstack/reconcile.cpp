@@ -60,7 +60,7 @@ void ToolstackImpl::undo(hypervisor::Domain& domain) {
 
 void ToolstackImpl::adopt(std::unique_ptr<hypervisor::Domain> domain, Record record,
                           const hypervisor::DomainInfo& info) {
-    auto devices = Devices::adopt(*domain, record.devices, record.config, site());
+    auto devices = Devices::adopt(*domain, record, site());
     if (!devices) {
         base::log(base::Level::warn, words("domain '", record.config.name,
                                            "' could not be adopted and is destroyed: ", devices.error().message));
@@ -77,7 +77,7 @@ void ToolstackImpl::adopt(std::unique_ptr<hypervisor::Domain> domain, Record rec
     fresh->adopted = true;
     fresh->has_output = true;
     const auto* sysctl = fresh->devices.sysctl();
-    fresh->ready = sysctl != nullptr && sysctl->ready();
+    fresh->ready = fresh->foreign() ? fresh->life == Life::started : sysctl != nullptr && sysctl->ready();
     LiveDomain& live = domains_.insert(std::move(fresh));
     ++metrics_.adopted;
     emit(EventKind::adopted, live);
@@ -103,6 +103,7 @@ Result<void> ToolstackImpl::resume(LiveDomain& live, const hypervisor::DomainInf
         live.started = Clock::now();
         BASE_TRY(live.domain->start(hypervisor::Caller::goes_on));
         live.life = Life::started;
+        told_to_run(live);
         return {};
     }
     if (live.paused() == info.paused) {

@@ -2,6 +2,7 @@
 #include "split-toolstack/record.hpp"
 
 #include "split-toolstack/names.hpp"
+#include "split-toolstack/toolstack.hpp"
 #include "split-toolstack/words.hpp"
 
 namespace split {
@@ -87,6 +88,9 @@ void append_config(std::string& out, const VmConfig& config) {
     object.number("memory", config.memory.value);
     object.number("vcpus", config.vcpus);
     object.number("cpumap", config.cpumap);
+    if (config.pvh) {
+        object.flag("pvh", *config.pvh);
+    }
     object.flag("paused", config.paused);
     object.flag("console", config.console);
     object.number("console_log", config.console_log.value);
@@ -114,6 +118,9 @@ void render_record(const Record& record, std::string& out) {
     ObjectWriter object(out);
     object.number("version", Record::version);
     object.number("id", record.id.value);
+    if (record.kind != hypervisor::GuestKind::native) {
+        object.text("kind", kind_name(record.kind));
+    }
     object.number("created_unix_ms", record.created_unix_ms);
     object.text("wanted", record.wanted == Wanted::paused ? "paused" : "running");
     object.flag("from_pool", record.from_pool);

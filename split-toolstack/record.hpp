@@ -8,6 +8,7 @@
 
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "hypervisor/hypervisor.hpp"
 #include "noxs/wire/device_page.hpp"
 #include "split-toolstack/timing.hpp"
 #include "split-toolstack/vm_config.hpp"
@@ -24,6 +25,7 @@ struct Record {
     static constexpr unsigned version = 1;
 
     base::DomId id;
+    hypervisor::GuestKind kind{hypervisor::GuestKind::native};
     VmConfig config;  ///< with its final name
     std::int64_t created_unix_ms{0};
     Wanted wanted{Wanted::running};
@@ -31,7 +33,7 @@ struct Record {
     Timing timing{};  ///< as far as known when the file was written
     std::uint64_t total_ns{0};
     std::uint64_t ready_ns{0};
-    std::vector<noxs::wire::DeviceEntry> devices;
+    std::vector<noxs::wire::DeviceEntry> devices;  ///< of a foreign guest: its Xen console, of which only `port` counts
 };
 
 /// Appends `record` to `out` as one JSON document. Hot: one pass, no document tree.

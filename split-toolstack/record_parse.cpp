@@ -53,6 +53,8 @@ class Fields {
         return value->get<std::string>();
     }
 
+    bool has(const char* key) const { return find(key) != nullptr; }
+
     const json& array(const char* key, std::size_t most) {
         static const json nothing = json::array();
         const json* value = find(key);
@@ -71,6 +73,11 @@ class Fields {
             return nothing;
         }
         return *value;
+    }
+
+    hypervisor::GuestKind kind(const char* key) {
+        const auto kind = kind_from_name(text(key));
+        return kind ? *kind : wrong<hypervisor::GuestKind>(key, "native, pvh or pv");
     }
 
     EndAction action(const char* key) {
@@ -114,6 +121,9 @@ VmConfig read_config(const json& object, std::optional<std::string>& error) {
     config.memory = base::Bytes{in.number<std::uint64_t>("memory")};
     config.vcpus = in.number<unsigned>("vcpus");
     config.cpumap = in.number<std::uint64_t>("cpumap");
+    if (in.has("pvh")) {
+        config.pvh = in.flag("pvh");
+    }
     config.paused = in.flag("paused");
     config.console = in.flag("console");
     config.console_log = base::Bytes{in.number<std::uint64_t>("console_log")};
@@ -176,6 +186,9 @@ Result<Record> parse_record(std::string_view text) {
     }
     Record record;
     record.id = base::DomId{in.number<std::uint16_t>("id", base::first_reserved_domid - 1)};
+    if (in.has("kind")) {
+        record.kind = in.kind("kind");
+    }
     record.created_unix_ms = in.number<std::int64_t>("created_unix_ms");
     const auto wanted = in.text("wanted");
     record.wanted = wanted == "paused" ? Wanted::paused : Wanted::running;

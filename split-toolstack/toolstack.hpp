@@ -22,6 +22,9 @@ namespace split {
 using base::Result;
 using Clock = std::chrono::steady_clock;
 
+/// "native", "pvh", "pv".
+std::string_view kind_name(hypervisor::GuestKind kind) noexcept;
+
 enum class State : std::uint8_t { paused, running, blocked, shutdown, crashed };
 std::string_view state_name(State state) noexcept;
 
@@ -30,7 +33,8 @@ struct DomainView {
     base::DomId id;
     std::string name;
     State state{State::running};
-    bool ready{false};
+    hypervisor::GuestKind kind{hypervisor::GuestKind::native};
+    bool ready{false};  ///< it said so; of a guest that can't (not native): it was started
     bool paused{false};
     base::Bytes memory;
     unsigned vcpus{1};
@@ -138,18 +142,21 @@ class Toolstack {
 
     /// Launches one domain: claim a shell or prepare one, load, start (unless config.paused). Hot. `begin` is when the
     /// request came in and `parse_ns` what parsing took; `caller` whether it waits for the guest next. On error nothing of it is left. Observer::on_event(created)
-    /// is called before it returns; `ready` comes later through Observer.
+    /// is called before it returns; `ready` comes later through Observer, or, of a guest that can't say so, before it returns.
     virtual Result<base::DomId> create(const VmConfig& config, Clock::time_point begin, std::uint32_t parse_ns,
                                        hypervisor::Caller caller = hypervisor::Caller::goes_on) = 0;
 
     virtual Result<base::DomId> find(std::string_view name) const = 0;
     virtual Result<DomainView> view(base::DomId domain) const = 0;
+    /// DomainView::ready alone; false of a domain that there is not. Hot.
+    virtual bool is_ready(base::DomId domain) const = 0;
     virtual std::vector<DomainView> list() const = 0;
     virtual Result<DomainDetails> details(base::DomId domain) const = 0;
 
     virtual Result<void> pause(base::DomId domain) = 0;
     virtual Result<void> unpause(base::DomId domain) = 0;
-    /// Asks the guest to power off (or reboot); after the grace period it is ended by force. Returns at once.
+    /// Asks the guest to power off (or reboot); after the grace period it is ended by force. Returns at once. Error
+    /// unsupported: it can't be asked (it is not native).
     virtual Result<void> shutdown(base::DomId domain) = 0;
     virtual Result<void> reboot(base::DomId domain) = 0;
     virtual Result<void> destroy(base::DomId domain) = 0;

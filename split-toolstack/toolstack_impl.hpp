@@ -37,6 +37,7 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
 
     Result<base::DomId> find(std::string_view name) const override;
     Result<DomainView> view(base::DomId domain) const override;
+    bool is_ready(base::DomId domain) const override;
     std::vector<DomainView> list() const override;
     Result<DomainDetails> details(base::DomId domain) const override;
 
@@ -60,6 +61,7 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
 
  private:
     // launch.cpp
+    enum class Shells : std::uint8_t { pooled, fresh };
     struct Launch {
         const VmConfig& config;
         Clock::time_point begin;
@@ -67,20 +69,24 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
         hypervisor::Caller caller{hypervisor::Caller::goes_on};
         Wanted wanted;
         RestartLimit restarts;
+        Shells shells{Shells::pooled};
     };
     struct Images {
         std::shared_ptr<const LoadedImage> kernel;
+        hypervisor::Image image;  ///< looks into `kernel`; of the kind that was chosen
         std::shared_ptr<const ImageCache::Ramdisk> ramdisk;
     };
     Result<base::DomId> launch(const Launch& order);
     Result<void> admit(const VmConfig& config) const;
     Result<void> admit_shape(const VmConfig& config) const;
     Result<Images> find_images(const VmConfig& config);
-    Result<std::unique_ptr<Shell>> prepare_now(const hypervisor::ShellSpec& spec);
-    std::unique_ptr<LiveDomain> make_live(const Launch& order, Shell& shell) const;
+    Result<std::unique_ptr<Shell>> prepare_now(const hypervisor::ShellSpec& spec, const VmConfig& config);
+    Result<std::unique_ptr<Shell>> prepare_once(const hypervisor::ShellSpec& spec, const VmConfig& config);
+    std::unique_ptr<LiveDomain> make_live(const Launch& order, const Images& images, Shell& shell) const;
     Result<void> boot(LiveDomain& live, const Images& images, hypervisor::Caller caller);
     LiveDomain& publish(std::unique_ptr<LiveDomain> live);
     void abandon(LiveDomain& live);
+    void told_to_run(const LiveDomain& live);
 
     // events.cpp: hypervisor::EventSink, noxs::BackendListener
     void on_channel(base::DomId domain, base::EvtchnPort port) override;

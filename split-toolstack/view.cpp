@@ -52,6 +52,7 @@ DomainView ToolstackImpl::view_of(const LiveDomain& live, const hypervisor::Doma
     view.id = live.id();
     view.name = live.name();
     view.state = state_of(live, info);
+    view.kind = live.record.kind;
     view.ready = live.ready;
     view.paused = live.paused() && live.life != Life::ended;
     view.memory = live.record.config.memory;
@@ -75,6 +76,11 @@ Result<DomainView> ToolstackImpl::view(base::DomId domain) const {
         return no_such_domain(domain);
     }
     return view_of(*live, info_of(*live));
+}
+
+bool ToolstackImpl::is_ready(base::DomId domain) const {
+    const LiveDomain* live = domains_.find(domain);
+    return live != nullptr && live->ready;
 }
 
 std::vector<DomainView> ToolstackImpl::list() const {

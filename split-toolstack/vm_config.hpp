@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,7 @@ struct VmConfig {
     base::Bytes memory{base::mib(4)};
     unsigned vcpus{1};
     std::uint64_t cpumap{0};  ///< bit per host CPU; 0: any
+    std::optional<bool> pvh;  ///< of a kernel that others built: PVH or PV; empty: as the image offers, PVH first
     bool paused{false};
     bool console{true};
     base::Bytes console_log{base::kib(16)};  ///< bound of the kept output

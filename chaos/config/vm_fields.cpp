@@ -144,14 +144,14 @@ Result<void> read_vcpus(const Node& node, VmReader& reader) {
     return read_vcpu_count(node, reader);
 }
 
-// LightVM's keys for Xen guests: checked, so that a mistake shows; they change nothing on other drivers.
+// LightVM's key for Xen PV guests: checked, so that a mistake shows; the image says what it is.
 Result<void> read_address_size(const Node& node, VmReader&) {
     const auto bits = node.value().as_unsigned();
     return bits && (*bits == 32 || *bits == 64) ? Result<void>() : node.unexpected("32 or 64");
 }
 
-Result<void> read_pvh(const Node& node, VmReader&) {
-    BASE_TRY(node.boolean());
+Result<void> read_pvh(const Node& node, VmReader& reader) {
+    BASE_ASSIGN(reader.config.pvh, node.boolean());
     return {};
 }
 

@@ -60,8 +60,9 @@ Result<void> CreateJobs::make_one(JobId id, Job& job) {
         return std::unexpected(std::move(domain).error());
     }
     job.made.push_back({*domain, {}});
-    places_.insert_or_assign(domain->value, Place{id, index, request.wait_ready});
-    if (!request.wait_ready) {
+    const bool waiting = request.wait_ready && !toolstack_->is_ready(*domain);
+    places_.insert_or_assign(domain->value, Place{id, index, waiting});
+    if (!waiting) {
         settle(job, index);
     }
     return {};

@@ -82,6 +82,7 @@ void write_domain_members(json::Writer& writer, const split::DomainView& view) {
     writer.member("id", view.id.value)
         .member("name", view.name)
         .member("state", split::state_name(view.state))
+        .member("kind", split::kind_name(view.kind))
         .member("ready", view.ready)
         .member("memory_bytes", view.memory.value)
         .member("vcpus", view.vcpus)
@@ -119,7 +120,11 @@ void write_config(json::Writer& writer, const split::VmConfig& config) {
     if (config.cpumap != 0) {
         write_cpumap(writer, config.cpumap);
     }
-    writer.end_object().member("paused", config.paused).key("console");
+    writer.end_object().member("paused", config.paused);
+    if (config.pvh) {
+        writer.key("xen").begin_object().member("pvh", *config.pvh).end_object();
+    }
+    writer.key("console");
     if (config.console) {
         writer.begin_object().member("log", size_text(config.console_log)).end_object();
     } else {

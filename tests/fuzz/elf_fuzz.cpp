@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a guest image: rejected, or laid out so that the image stays inside what it claims.
+// Any bytes as a guest image: rejected, taken for a kernel of somebody else, or laid out so that the image stays
+// inside what it claims.
 #include <cstdlib>
 #include <span>
 
@@ -16,7 +17,10 @@ void require(bool holds) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    const auto loaded = split::parse_elf(std::as_bytes(std::span(data, size)), "fuzz");
+    const auto file = std::as_bytes(std::span(data, size));
+    const auto offer = split::classify_image(file, "fuzz");
+    require(offer ? offer->foreign() == (offer->pvh || offer->pv) : !offer.error().message.empty());
+    const auto loaded = split::parse_elf(file, "fuzz");
     if (!loaded) {
         require(loaded.error().code == base::Code::invalid_image && !loaded.error().message.empty());
         return 0;

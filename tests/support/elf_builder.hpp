@@ -86,6 +86,61 @@ inline std::vector<std::byte> build_elf(const ElfPlan& plan) {
     return file;
 }
 
+/// A 32-bit kernel that is nothing but notes and, where it is named, one section of that name.
+inline std::vector<std::byte> build_elf32(const std::vector<ElfPlan::Note>& notes, const std::string& section = {}) {
+    using namespace split::elf;
+    const auto content = note_bytes(notes);
+    std::vector<std::byte> file(sizeof(FileHeader32) + sizeof(ProgramHeader32));
+    const auto append = [&file](const void* data, std::size_t size) {
+        const auto at = file.size();
+        const auto* bytes = static_cast<const std::byte*>(data);
+        file.insert(file.end(), bytes, bytes + size);
+        return static_cast<std::uint32_t>(at);
+    };
+    ProgramHeader32 segment{};
+    segment.type = segment_note;
+    segment.offset = append(content.data(), content.size());
+    segment.filesz = static_cast<std::uint32_t>(content.size());
+    FileHeader32 header{};
+    std::memcpy(header.ident, magic, sizeof magic);
+    header.ident[ident_class] = class_32;
+    header.ident[ident_data] = data_little;
+    header.type = type_exec;
+    header.machine = machine_386;
+    header.phoff = sizeof header;
+    header.phentsize = sizeof segment;
+    header.phnum = 1;
+    if (!section.empty()) {
+        SectionHeader32 names{};
+        names.offset = append(section.c_str(), section.size() + 1);
+        names.size = static_cast<std::uint32_t>(section.size() + 1);
+        header.shoff = append(&names, sizeof names);
+        header.shentsize = sizeof names;
+        header.shnum = 1;
+    }
+    std::memcpy(file.data(), &header, sizeof header);
+    std::memcpy(file.data() + sizeof header, &segment, sizeof segment);
+    return file;
+}
+
+/// A Linux kernel in its distributed form, as far as a boot loader looks at it.
+inline std::vector<std::byte> build_bzimage(std::uint32_t payload = 1000, std::uint16_t version = 0x20f) {
+    constexpr std::uint8_t setup_sects = 3;
+    constexpr std::uint32_t payload_offset = 64;
+    std::vector<std::byte> file(std::size_t{setup_sects + 1} * 512 + payload_offset + payload);
+    const auto put = [&file](std::size_t at, const void* data, std::size_t size) {
+        std::memcpy(file.data() + at, data, size);
+    };
+    constexpr std::uint16_t boot_flag = 0xaa55;
+    put(0x1f1, &setup_sects, sizeof setup_sects);
+    put(0x1fe, &boot_flag, sizeof boot_flag);
+    put(0x202, "HdrS", 4);
+    put(0x206, &version, sizeof version);
+    put(0x248, &payload_offset, sizeof payload_offset);
+    put(0x24c, &payload, sizeof payload);
+    return file;
+}
+
 /// Changes the header of `file`, or program header `index`, in place.
 template <class F>
 void edit_header(std::vector<std::byte>& file, F change) {

@@ -63,8 +63,16 @@ class Domain final : public hypervisor::Domain {
     }
     Result<void> load(const hypervisor::Image& image, const hypervisor::BootParams& params) override {
         BASE_TRY(in_phase(Verb::load, Phase::shell));
-        BASE_TRY(check_range(image.load_gpa, image.bytes.size()));
-        std::ranges::copy(image.bytes, guest_->memory + image.load_gpa);
+        if (image.kind != guest_->spec.kind) {
+            return fail(Code::internal, "the image is of another kind than the shell");
+        }
+        if (image.kind == hypervisor::GuestKind::native) {
+            BASE_TRY(check_range(image.load_gpa, image.bytes.size()));
+            std::ranges::copy(image.bytes, guest_->memory + image.load_gpa);
+        } else {
+            guest_->file.assign(image.bytes.begin(), image.bytes.end());
+            grant(hypervisor::foreign_console_ref) = {base::grant_permit_access, base::dom0.value, foreign_console_gfn};
+        }
         guest_->cmdline = params.cmdline;
         guest_->ramdisk.assign(params.ramdisk.begin(), params.ramdisk.end());
         guest_->phase = Phase::loaded;

@@ -39,6 +39,9 @@ enum class Verb : std::uint8_t {
 };
 inline constexpr std::size_t verb_count = 15;
 
+/// Where the loader of foreign guests puts their console ring.
+inline constexpr std::uint32_t foreign_console_gfn = 0x181;
+
 /// The hardware side of one domain.
 struct Guest {
     explicit Guest(const hypervisor::ShellSpec& shape);
@@ -56,6 +59,7 @@ struct Guest {
     std::uint64_t affinity{0};
     std::string cmdline;
     std::vector<std::byte> ramdisk;
+    std::vector<std::byte> file;  ///< what the loader of a foreign guest was given
     hypervisor::Death death;
 };
 

@@ -42,26 +42,40 @@ void ScriptedGuest::ready() {
     ring(DeviceType::sysctl);
 }
 
-void ScriptedGuest::say(std::string_view text) {
+ConsoleRing& ScriptedGuest::console_ring() const {
+    return page<ConsoleRing>(foreign() ? foreign_console_gfn : ring_gfn);
+}
+
+void ScriptedGuest::connect_console() {
     auto& console = control<ConsoleControl>(DeviceType::console);
-    auto& data = page<ConsoleRing>(ring_gfn);
     if (console.header.frontend_state != State::connected) {
         (&page<base::GrantEntryV1>(grant_table_gfn))[ring_ref] = {base::grant_permit_access, 0, ring_gfn};
         console.ring_ref = ring_ref;
         console.ring_size = base::page_size;
         console.header.frontend_state = State::connected;
     }
+}
+
+void ScriptedGuest::say(std::string_view text) {
+    if (!foreign()) {
+        connect_console();
+    }
+    auto& data = console_ring();
     for (const char c : text) {
         if (data.out_prod - data.out_cons == sizeof data.out) {
             break;
         }
         data.out[data.out_prod++ % sizeof data.out] = c;
     }
-    ring(DeviceType::console);
+    if (foreign()) {
+        machine_.ring(id_, 1);
+    } else {
+        ring(DeviceType::console);
+    }
 }
 
 std::string_view ScriptedGuest::input() const {
-    const auto& data = page<ConsoleRing>(ring_gfn);
+    const auto& data = console_ring();
     return {data.in, std::min<std::size_t>(data.in_prod, sizeof data.in)};
 }
 

@@ -19,7 +19,8 @@ class ScriptedGuest {
 
     bool has(noxs::wire::DeviceType type) const { return entry(type) != nullptr; }
     void ready();
-    /// Connects the console if it is not yet, and writes as much of `text` as the ring holds.
+    /// Connects the console if it is not yet (a foreign guest has nothing to connect), and writes as much of `text` as
+    /// the ring holds.
     void say(std::string_view text);
     /// What the backend put into the console's input ring.
     std::string_view input() const;
@@ -40,6 +41,9 @@ class ScriptedGuest {
         return page<T>(entry(type)->control_gfn);
     }
     void ring(noxs::wire::DeviceType type);
+    bool foreign() const { return guest_->spec.kind != hypervisor::GuestKind::native; }
+    noxs::wire::ConsoleRing& console_ring() const;
+    void connect_console();
 
     FakeMachine& machine_;
     base::DomId id_;

@@ -87,6 +87,9 @@ Result<base::DomId> FakeToolstack::create(const split::VmConfig& config, split::
     created.push_back(config);
     ++metrics_.created;
     emit(EventKind::created, domain.view);
+    if (ready_at_once) {
+        become_ready(id.value);
+    }
     return id;
 }
 
@@ -102,6 +105,11 @@ Result<base::DomId> FakeToolstack::find(std::string_view name) const {
 Result<split::DomainView> FakeToolstack::view(base::DomId domain) const {
     BASE_ASSIGN(const Domain* const found, const_cast<FakeToolstack*>(this)->at(domain));
     return found->view;
+}
+
+bool FakeToolstack::is_ready(base::DomId domain) const {
+    const auto found = domains_.find(domain.value);
+    return found != domains_.end() && found->second.view.ready;
 }
 
 std::vector<split::DomainView> FakeToolstack::list() const {

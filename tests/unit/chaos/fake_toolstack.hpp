@@ -30,6 +30,7 @@ class FakeToolstack final : public split::Toolstack {
     void say(std::uint16_t id, std::string_view text);
     void lose() { observer_.on_lost({base::Code::unavailable, 0, "killed"}); }
     std::optional<std::size_t> fail_create_at;  ///< the create of this index fails
+    bool ready_at_once{false};                  ///< as guests are that can't say ready
     std::size_t console_room{1024};
     std::string typed;
     std::optional<split::Clock::time_point> due;
@@ -41,6 +42,7 @@ class FakeToolstack final : public split::Toolstack {
                                       hypervisor::Caller) override;
     split::Result<base::DomId> find(std::string_view name) const override;
     split::Result<split::DomainView> view(base::DomId domain) const override;
+    bool is_ready(base::DomId domain) const override;
     std::vector<split::DomainView> list() const override;
     split::Result<split::DomainDetails> details(base::DomId domain) const override;
     split::Result<void> pause(base::DomId domain) override;

@@ -78,6 +78,14 @@ TEST(Create, WaitsForReady) {
     EXPECT_EQ(api.service.create_jobs().size(), 0U);
 }
 
+TEST(Create, DoesNotWaitForAGuestThatIsReadyAtOnce) {
+    Api api;
+    api.toolstack->ready_at_once = true;
+    const auto reply = api.call("domain.create", R"({"count":2,"wait":"ready","config":)" + config_of(api) + "}");
+    EXPECT_EQ(at(reply, "result.domains.1.timing.ready_us").text, "87.125");
+    EXPECT_EQ(api.service.create_jobs().size(), 0U);
+}
+
 TEST(Create, DoesNotWaitForAPausedGuest) {
     Api api;
     const auto reply =

@@ -71,6 +71,23 @@ TEST(Record, ComesBackWhole) {
     EXPECT_EQ(after->config.vbds.at(0).access, "ro");
 }
 
+TEST(Record, KnowsTheKindOfGuest) {
+    using hypervisor::GuestKind;
+    Record record = full_record();
+    EXPECT_EQ(rendered(record).find("kind"), std::string::npos) << "an earlier daemon reads native guests";
+    for (const auto kind : {GuestKind::native, GuestKind::pvh, GuestKind::pv}) {
+        record.kind = kind;
+        EXPECT_EQ(parse_record(rendered(record)).value().kind, kind);
+    }
+    for (const auto pvh : {std::optional<bool>(), std::optional(true), std::optional(false)}) {
+        record.config.pvh = pvh;
+        EXPECT_EQ(parse_record(rendered(record)).value().config.pvh, pvh);
+    }
+    std::string wrong = rendered(record);
+    wrong.replace(wrong.find("\"pv\""), 4, "\"hvm\"");
+    EXPECT_THAT(parse_record(wrong).error().message, HasSubstr("kind: expected native, pvh or pv"));
+}
+
 TEST(Record, RejectsEveryMissingOrMisspeltMember) {
     const std::string whole = rendered(full_record());
     for (std::size_t at = whole.find("\":"); at != std::string::npos; at = whole.find("\":", at + 1)) {
