@@ -80,6 +80,7 @@ TEST_F(VmConfig, ReadsEveryKey) {
     EXPECT_EQ(config.vcpus, 2U);
     EXPECT_EQ(config.cpumap, 0b1001U);
     EXPECT_EQ(config.cmdline, "a=b");
+    EXPECT_EQ(config.pvh, true);
     EXPECT_TRUE(config.paused);
     EXPECT_EQ(config.console_log, base::kib(64));
     EXPECT_EQ(config.on_poweroff, split::EndAction::preserve);
@@ -99,6 +100,7 @@ TEST_F(VmConfig, HasTheDefaultsOfTheStruct) {
     EXPECT_EQ(config.console, defaults.console);
     EXPECT_EQ(config.console_log, defaults.console_log);
     EXPECT_TRUE(config.name.empty());
+    EXPECT_FALSE(config.pvh.has_value());
 }
 
 TEST_F(VmConfig, ReadsTheOtherForms) {
@@ -297,6 +299,13 @@ TEST(VmExamples, AreGoodButForKernelsThatAreNotBuilt) {
             load_vm_file(std::string(CHAOS_SOURCE_DIR "/configs/") + name + ".json", VmSource{"", overrides, "/"});
         EXPECT_TRUE(config.has_value()) << config.error().message;
     }
+}
+
+TEST(VmExamples, LinuxIsGoodButForItsFiles) {
+    const std::vector<std::string> overrides{"kernel=/proc/self/exe", "ramdisk=/proc/self/exe"};
+    const auto config = load_vm_file(CHAOS_SOURCE_DIR "/configs/xen/linux.json", VmSource{"", overrides, "/"});
+    ASSERT_TRUE(config.has_value()) << config.error().message;
+    EXPECT_EQ(config->pvh, true);
 }
 
 TEST(VmExamples, FullShowsEveryKey) {
