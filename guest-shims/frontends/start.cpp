@@ -18,7 +18,8 @@ extern char image_end[];  // guest.ld
         platform->shutdown(guest::exit_bad_boot_info);
         __builtin_unreachable();  // GCC forgets that a virtual call does not return
     }
-    guest::System system(*platform, *boot, reinterpret_cast<std::uint64_t>(image_end));
+    const std::uint64_t free = platform->start(*boot, reinterpret_cast<std::uint64_t>(image_end));
+    guest::System system(*platform, *boot, free);
     system.shutdown(noxs::wire::ShutdownReason::power_off, guest::run(system));
 }
 }

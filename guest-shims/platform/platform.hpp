@@ -2,6 +2,7 @@
 // The whole contract between a guest and what it runs on. One implementation per folder below this one:
 //   platform/select.cpp                     platform_for
 //   platform/process/process_platform.cpp   the process driver
+//   platform/xen/xen_platform.cpp           Xen, through the PVH entry
 // Everything above this header (frontends, guests) is written once for every hypervisor.
 #pragma once
 
@@ -15,6 +16,8 @@
 #include "base/ids.hpp"
 
 namespace guest {
+
+struct BootInfo;  // runtime/boot_info.hpp
 
 /// A length of time.
 struct Nanoseconds {
@@ -39,6 +42,10 @@ class Platform {
  public:
     /// For people: "process", "xen" ...
     virtual std::string_view name() const = 0;
+
+    /// Called once, before anything but `shutdown`. Makes all RAM of the memory map accessible; may take memory for that
+    /// from `free` up, the end of the image. Returns where free memory begins.
+    virtual std::uint64_t start(const BootInfo&, std::uint64_t free) { return free; }
 
     /// Makes `port` pending at its other end. At most one system call or exit; none where the other end has not yet
     /// looked at an earlier notification. A port out of range is ignored.
@@ -70,6 +77,9 @@ class Platform {
     constexpr Platform() = default;
     ~Platform() = default;
 };
+
+/// What the PVH entry passes: the code it leads to has to find out itself what it runs on.
+inline constexpr std::uint64_t pvh_platform_id = 0;
 
 /// The platform whose entry code passed `platform_id`, or null where this image has none for it.
 Platform* platform_for(std::uint64_t platform_id);

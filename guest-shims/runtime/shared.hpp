@@ -5,26 +5,26 @@
 namespace guest {
 
 template <class T>
-T load_relaxed(const T& from) {
+[[gnu::always_inline]] inline T load_relaxed(const T& from) {
     T value;
     __atomic_load(&from, &value, __ATOMIC_RELAXED);
     return value;
 }
 
 template <class T>
-T load_acquire(const T& from) {
+[[gnu::always_inline]] inline T load_acquire(const T& from) {
     T value;
     __atomic_load(&from, &value, __ATOMIC_ACQUIRE);
     return value;
 }
 
 template <class T>
-void store_relaxed(T& to, T value) {
+[[gnu::always_inline]] inline void store_relaxed(T& to, T value) {
     __atomic_store(&to, &value, __ATOMIC_RELAXED);
 }
 
 template <class T>
-void store_release(T& to, T value) {
+[[gnu::always_inline]] inline void store_release(T& to, T value) {
     __atomic_store(&to, &value, __ATOMIC_RELEASE);
 }
 

@@ -31,6 +31,8 @@ inline constexpr std::uint64_t low_end_gpa = 0x6e000;
 inline constexpr std::uint64_t ram_gpa = 0x100000;
 inline constexpr std::uint64_t low_ram_end = 3ULL << 30;   ///< RAM below 4 GiB ends here at the latest
 inline constexpr std::uint64_t high_ram_gpa = 4ULL << 30;  ///< and goes on here
+/// What our guests' page tables reach: 512 GiB (guest-shims/platform/xen), less the hole below 4 GiB.
+inline constexpr std::uint64_t max_native_memory = 511ULL << 30;
 
 inline constexpr unsigned grant_entries = 512;
 inline constexpr unsigned max_ports = 128;  ///< ports 1 .. 127

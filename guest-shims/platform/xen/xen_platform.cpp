@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// Interrupts are off and there is no IDT: events are polled, and a fault is a triple fault, which ends the domain.
+#include "guest-shims/platform/xen/xen_platform.hpp"
+
+#include <algorithm>
+
+#include "guest-shims/platform/xen/clock.hpp"
+#include "guest-shims/platform/xen/cpuid.hpp"
+#include "guest-shims/platform/xen/entry_constants.h"
+#include "guest-shims/platform/xen/events.hpp"
+#include "guest-shims/platform/xen/hypercall.hpp"
+#include "guest-shims/runtime/boot_info.hpp"
+#include "hypervisor/xen/xen_abi.hpp"
+
+namespace guest {
+
+namespace abi = hypervisor::xen::abi;
+
+extern "C" {
+extern std::uint64_t pvh_pdpt[512];     // pvh_entry.S
+extern std::byte xen_hypercall_page[];  // pvh_entry.S
+}
+
+namespace {
+
+static_assert(max_ports == abi::max_ports);
+static_assert(XEN_BOOT_MAGIC_ADDRESS == abi::boot_page_gpa + offsetof(abi::BootPage, magic));
+static_assert((XEN_BOOT_MAGIC_LOW | std::uint64_t{XEN_BOOT_MAGIC_HIGH} << 32) == abi::boot_magic);
+static_assert(XEN_START_INFO == abi::start_info_gpa && XEN_DEVICE_PAGE == abi::device_page_gpa);
+static_assert(XEN_LOW_END == abi::low_end_gpa && XEN_RAM == abi::ram_gpa);
+
+constexpr std::uint64_t mapped_at_entry = 1ULL << 30;  // pvh_entry.S
+constexpr std::uint64_t pdpt_reach = 512ULL << 30;
+static_assert(abi::max_native_memory + (abi::high_ram_gpa - abi::low_ram_end) <= pdpt_reach);
+constexpr std::uint64_t large_page = 2ULL << 20;
+constexpr std::uint64_t pte_table = 0x3;
+constexpr std::uint64_t pte_large = 0x83;
+
+xen::CpuidResult cpuid(std::uint32_t leaf) {
+    xen::CpuidResult r{};
+    asm volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(0));
+    return r;
+}
+
+void write_msr(std::uint32_t msr, std::uint64_t value) {
+    asm volatile("wrmsr" : : "c"(msr), "a"(static_cast<std::uint32_t>(value)), "d"(value >> 32) : "memory");
+}
+
+std::uint64_t read_tsc() {
+    std::uint32_t low;
+    std::uint32_t high;
+    asm volatile("lfence; rdtsc" : "=a"(low), "=d"(high) : : "memory");
+    return std::uint64_t{high} << 32 | low;
+}
+
+bool read_random(std::uint64_t& value) {
+    constexpr int tries = 10;  // Intel, "Digital Random Number Generator Software Implementation Guide", 5.2.1
+    for (int i = 0; i < tries; ++i) {
+        bool good;
+        asm volatile("rdrand %0" : "=r"(value), "=@ccc"(good));
+        if (good) {
+            return true;
+        }
+    }
+    return false;
+}
+
+abi::BootPage& boot_page() {
+    return *reinterpret_cast<abi::BootPage*>(abi::boot_page_gpa);
+}
+
+/// Whether the xen driver started this domain, rather than xl or the like.
+bool is_ours() {
+    return boot_page().magic == abi::boot_magic;
+}
+
+xen::SharedInfo& shared_info() {
+    return *reinterpret_cast<xen::SharedInfo*>(abi::shared_info_gpa);
+}
+
+[[gnu::noinline]] void add_to_physmap(std::uint32_t space, std::uint64_t gpa) {
+    const xen::AddToPhysmap where{xen::domid_self, 0, space, 0, base::gfn_of(gpa).value};
+    xen::hypercall<xen::hypercall_memory>(xen::memory_add_to_physmap, &where);
+}
+
+class XenPlatform final : public Platform {
+ public:
+    constexpr XenPlatform() = default;
+
+    std::string_view name() const override { return "xen"; }
+
+    /// Maps the RAM beyond what the entry code mapped, in 2 MiB pages, through page tables made of the first free
+    /// memory: 4 KiB per GiB.
+    std::uint64_t start(const BootInfo& boot, std::uint64_t free) override {
+        devices_ = boot.device_page;
+        for (const auto& entry : boot.memory_map) {
+            if (entry.type != base::memmap_ram) {
+                continue;
+            }
+            const std::uint64_t end = std::min(entry.addr + entry.size, pdpt_reach);
+            for (std::uint64_t at = std::max(entry.addr, mapped_at_entry) & -large_page; at < end; at += large_page) {
+                auto& table = pvh_pdpt[at >> 30];
+                if (table == 0) {
+                    table = free | pte_table;
+                    free += base::page_size;
+                }
+                reinterpret_cast<std::uint64_t*>(table - pte_table)[at >> 21 & 511] = at | pte_large;
+            }
+        }
+        return free;
+    }
+
+    void notify(base::EvtchnPort port) override {
+        if (port.value < max_ports) {
+            xen::hypercall<xen::hypercall_event_channel>(xen::evtchn_send, &port.value);
+        }
+    }
+
+    PortSet take_pending() override { return xen::take_pending(shared_info()); }
+
+    /// Xen marks the vCPU as polling before it looks at the pending bits of the list, and whoever sets one looks for
+    /// pollers after: no wake-up is lost (common/sched/core.c: do_poll; event_2l.c: evtchn_2l_set_pending). Masks,
+    /// upcall_pending and the interrupt flag play no part.
+    void wait(std::optional<Nanoseconds> timeout) override {
+        std::uint32_t ports[noxs::wire::max_devices];
+        xen::SchedPoll poll{ports, xen::device_ports(devices_, ports), 0, 0};
+        if (timeout) {
+            poll.timeout = xen::deadline(monotonic().value, timeout->value);
+        }
+        if (xen::hypercall<xen::hypercall_sched>(xen::sched_poll, &poll) < 0) {
+            // One of the ports is closed. Any event ends a poll of no port, but for one that came before the call: so
+            // not for long.
+            constexpr std::uint64_t not_long = 10'000'000;
+            poll.nr_ports = 0;
+            poll.timeout = monotonic().value + not_long;
+            xen::hypercall<xen::hypercall_sched>(xen::sched_poll, &poll);
+        }
+    }
+
+    Nanoseconds monotonic() const override {
+        // CPUs of the host may differ by some ns, and Xen moves the domain between them.
+        latest_ = std::max(latest_, xen::system_time(shared_info().vcpu_info[0].time, [] { return read_tsc(); }));
+        return {latest_};
+    }
+
+    Nanoseconds wall_clock() const override { return {xen::wall_clock_base(shared_info()) + monotonic().value}; }
+
+    /// From the processor. On one without RDRAND (before 2012, or where Xen hides it) there is nothing better than the
+    /// time stamp counter, mixed: different each time, but a neighbour may guess it. Not fit for keys then.
+    void entropy(std::span<std::byte> out) override {
+        constexpr std::uint32_t has_rdrand = 1U << 30;
+        const bool have = (cpuid(1).ecx & has_rdrand) != 0;
+        std::uint64_t mixed = monotonic().value;
+        for (auto& byte : out) {
+            std::uint64_t value = 0;
+            if (!have || !read_random(value)) {
+                mixed = (mixed ^ read_tsc()) * 0xbf58476d1ce4e5b9;
+                value = mixed >> 56;
+            }
+            byte = static_cast<std::byte>(value);
+        }
+    }
+
+    std::span<base::GrantEntryV1> grant_table() override {
+        return {reinterpret_cast<base::GrantEntryV1*>(abi::grant_table_gpa), abi::grant_entries};
+    }
+
+    /// Xen carries two bits of reason only; xl knows "crashed" and little else.
+    [[noreturn]] void shutdown(std::int32_t code) override {
+        std::uint32_t reason = xen::shutdown_poweroff;
+        if (is_ours()) {
+            boot_page().exit_code = code;
+        } else if (code != 0) {
+            reason = xen::shutdown_crash;
+        }
+        xen::hypercall<xen::hypercall_sched>(xen::sched_shutdown, &reason);
+        __builtin_trap();
+    }
+
+ private:
+    const noxs::wire::DevicePage* devices_{nullptr};
+    mutable std::uint64_t latest_{0};
+};
+
+constinit XenPlatform platform;
+
+}  // namespace
+
+/// Hot where the driver started this domain: one exit, to fill the hypercall page.
+Platform* find_xen_platform() {
+    const bool ours = is_ours();
+    std::uint32_t msr = xen::cpuid_first_leaf;  // where it is unless Xen poses as another hypervisor as well
+    if (!ours) {
+        const std::uint32_t leaf = xen::find_xen_leaf(cpuid);
+        if (leaf == 0) {
+            return nullptr;
+        }
+        msr = cpuid(leaf + xen::cpuid_msr_leaf).ebx;
+    }
+    write_msr(msr, reinterpret_cast<std::uint64_t>(xen_hypercall_page));
+    if (!ours) {
+        add_to_physmap(xen::mapspace_shared_info, abi::shared_info_gpa);
+        add_to_physmap(xen::mapspace_grant_table, abi::grant_table_gpa);
+    }
+    return &platform;
+}
+
+}  // namespace guest
