@@ -13,6 +13,15 @@ namespace split {
 
 namespace {
 
+/// Whether not the guest was killed but the shell that it was made from, a moment before: the driver tells of a death
+/// only later, and the guest has not done anything yet.
+bool was_dead_shell(const LiveDomain& live, const Ending& ending, Clock::time_point now) {
+    constexpr auto moment = std::chrono::seconds(1);
+    return live.record.from_pool && !live.adopted && live.death.kind == hypervisor::DeathKind::killed && !live.ready &&
+           !live.has_output && live.asked == Asked::nothing && ending.kind == EndKind::crash &&
+           now - live.begin < moment;
+}
+
 EventKind event_of(const Ending& ending) {
     return ending.state == State::crashed ? EventKind::crashed : EventKind::shutdown;
 }
@@ -32,6 +41,10 @@ void ToolstackImpl::finish_death(base::DomId domain, const hypervisor::Death& de
     }
     const auto* sysctl = live->devices.sysctl();
     auto ending = judge(death, sysctl != nullptr ? sysctl->final_state() : noxs::FinalState{});
+    if (was_dead_shell(*live, ending, Clock::now())) {
+        relaunch(*live, std::move(ending));
+        return;
+    }
     const auto action = action_for(live->record.config, ending.kind);
     conclude(*live, std::move(ending), action);
 }
@@ -95,23 +108,40 @@ bool ToolstackImpl::forget(LiveDomain& live, Ending ending) {
 
 void ToolstackImpl::restart(LiveDomain& live, Ending ending) {
     const VmConfig config = live.record.config;
-    const RestartLimit restarts = live.restarts;
-    const base::DomId old = live.id();
     if (ending.kind != EndKind::reboot) {
         emit(event_of(ending), live, ending.text, ending.code);
     }
+    succeed(
+        live, std::move(ending),
+        {.config = config, .begin = Clock::now(), .parse_ns = 0, .wanted = Wanted::running, .restarts = live.restarts});
+}
+
+/// Without the pool: its other shells may be as dead.
+void ToolstackImpl::relaunch(LiveDomain& live, Ending ending) {
+    const VmConfig config = live.record.config;
+    base::log(base::Level::info, words("domain ", live.id().value, " '", live.name(),
+                                       "' was made from a dead shell and is made anew: ", ending.text));
+    succeed(live, std::move(ending),
+            {.config = config,
+             .begin = live.begin,
+             .parse_ns = live.record.timing[static_cast<std::size_t>(Phase::parse)],
+             .wanted = live.record.wanted,
+             .restarts = live.restarts,
+             .shells = Shells::fresh});
+}
+
+void ToolstackImpl::succeed(LiveDomain& live, Ending ending, const Launch& order) {
+    const base::DomId old = live.id();
     const std::string how = ending.text;
     if (!forget(live, std::move(ending))) {
         return;
     }
-    const auto id = launch(
-        {.config = config, .begin = Clock::now(), .parse_ns = 0, .wanted = Wanted::running, .restarts = restarts});
-    if (id) {
-        observer_.on_event({EventKind::rebooted, old, config.name, words(id->value), 0});
+    if (const auto id = launch(order)) {
+        observer_.on_event({EventKind::rebooted, old, order.config.name, words(id->value), 0});
     } else {
         ++metrics_.failed;
         observer_.on_event(
-            {EventKind::crashed, old, config.name, words(how, "; restart failed: ", id.error().message), 0});
+            {EventKind::crashed, old, order.config.name, words(how, "; restart failed: ", id.error().message), 0});
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Execute: the phases between a request and a running guest. Hot.
 #include <algorithm>
+#include <cerrno>
 #include <limits>
 #include <utility>
 
@@ -33,6 +34,11 @@ Result<void> check_text(std::string_view what, std::string_view text) {
         return fail(Code::invalid_config, words(what, ": expected UTF-8 text without NUL"));
     }
     return {};
+}
+
+/// Whether this is what a driver says of a domain that has ended.
+bool says_gone(const base::Error& error) {
+    return error.code == Code::guest_died || error.code == Code::bad_state || error.sys_errno == ESRCH;
 }
 
 std::uint64_t ns_between(Clock::time_point begin, Clock::time_point end) {
@@ -170,15 +176,30 @@ Result<void> ToolstackImpl::boot(LiveDomain& live, const Images& images, hypervi
     return {};
 }
 
+/// A parked shell may have been killed since the driver was last asked. The next one may be dead as well: the second
+/// attempt does without the pool.
 Result<base::DomId> ToolstackImpl::launch(const Launch& order) {
+    bool from_pool = false;
+    auto id = launch_once(order, from_pool);
+    if (id || !from_pool || !says_gone(id.error())) {
+        return id;
+    }
+    base::log(base::Level::info, words("a shell was dead when it was to be used: ", id.error().message));
+    Launch again = order;
+    again.shells = Shells::fresh;
+    return launch_once(again, from_pool);
+}
+
+Result<base::DomId> ToolstackImpl::launch_once(const Launch& order, bool& from_pool) {
     BASE_TRY(admit(order.config));
     Timing timing{};
     Stopwatch watch(timing);
     BASE_ASSIGN(const auto images, find_images(order.config));
     const auto spec = shell_spec(order.config.memory, order.config.vcpus, images.image.kind);
-    auto claim = pool_->claim(spec, watch.lap(Phase::image));
+    const auto now = watch.lap(Phase::image);
+    auto claim = order.shells == Shells::pooled ? pool_->claim(spec, now) : Pool::Claim{};
     watch.lap(Phase::claim);
-    const bool from_pool = claim.shell != nullptr;
+    from_pool = claim.shell != nullptr;
     if (!from_pool) {
         BASE_ASSIGN(claim.shell, prepare_now(spec, order.config));
         watch.restart();
@@ -199,12 +220,12 @@ Result<base::DomId> ToolstackImpl::launch(const Launch& order) {
     }
     BASE_TRY(boot(*live, images, order.caller));
     undo.dismiss();
-    const auto now = Clock::now();
-    record.total_ns = ns_between(order.begin, now);
-    last_launch_ = now;
-    measured(*live, now);
+    const auto end = Clock::now();
+    record.total_ns = ns_between(order.begin, end);
+    last_launch_ = end;
+    measured(*live, end);
     const LiveDomain& in = publish(std::move(live));
-    pool_->launched(claim.flavour, now);
+    pool_->launched(claim.flavour, end);
     emit(EventKind::created, in);
     told_to_run(in);
     return in.id();

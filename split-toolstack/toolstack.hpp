@@ -81,7 +81,8 @@ struct Event {
 /// Receives what happens, on the main thread. Must not call the toolstack from inside: note it and do it afterwards.
 ///
 /// The end of a guest is told as `shutdown` or `crashed`, then `destroyed` unless it is preserved. A guest that reboots
-/// is told as `destroyed`, `created` and `rebooted` (one that crashes and restarts: `crashed` before these).
+/// is told as `destroyed`, `created` and `rebooted` (one that crashes and restarts: `crashed` before these); so is one
+/// whose shell turns out to have been killed before it was used.
 class Observer {
  public:
     virtual ~Observer() = default;

@@ -61,7 +61,10 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
 
  private:
     // launch.cpp
-    enum class Shells : std::uint8_t { pooled, fresh };
+    enum class Shells : std::uint8_t {
+        pooled,  ///< one of the pool, if it has one
+        fresh,   ///< none of the pool: a domain is prepared now
+    };
     struct Launch {
         const VmConfig& config;
         Clock::time_point begin;
@@ -77,6 +80,7 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
         std::shared_ptr<const ImageCache::Ramdisk> ramdisk;
     };
     Result<base::DomId> launch(const Launch& order);
+    Result<base::DomId> launch_once(const Launch& order, bool& from_pool);
     Result<void> admit(const VmConfig& config) const;
     Result<void> admit_shape(const VmConfig& config) const;
     Result<Images> find_images(const VmConfig& config);
@@ -108,6 +112,8 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
     void force(LiveDomain& live);
     void conclude(LiveDomain& live, Ending ending, EndAction action);
     void restart(LiveDomain& live, Ending ending);
+    void relaunch(LiveDomain& live, Ending ending);
+    void succeed(LiveDomain& live, Ending ending, const Launch& order);
     void preserve(LiveDomain& live, Ending ending);
     /// Removes an ended domain and says so; false: it could not be removed and stays listed as ended.
     bool forget(LiveDomain& live, Ending ending);

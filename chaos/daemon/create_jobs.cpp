@@ -69,13 +69,18 @@ Result<void> CreateJobs::make_one(JobId id, Job& job) {
 }
 
 void CreateJobs::settle(Job& job, std::size_t index) {
-    json::Writer writer(job.made[index].json);
-    if (const auto view = toolstack_->view(job.made[index].id)) {
+    describe(job.made[index]);
+    ++job.settled;
+}
+
+void CreateJobs::describe(Made& made) {
+    made.json.clear();
+    json::Writer writer(made.json);
+    if (const auto view = toolstack_->view(made.id)) {
         write_created(writer, *view);
     } else {
-        writer.begin_object().member("id", job.made[index].id.value).end_object();
+        writer.begin_object().member("id", made.id.value).end_object();
     }
-    ++job.settled;
 }
 
 void CreateJobs::advance(JobId id, Job& job) {
@@ -135,7 +140,11 @@ void CreateJobs::on_end(base::DomId domain, const std::string& how) {
 
 void CreateJobs::on_successor(base::DomId domain, base::DomId successor) {
     if (auto node = places_.extract(domain.value)) {
-        jobs_.at(node.mapped().job)->made[node.mapped().index].id = successor;
+        Made& made = jobs_.at(node.mapped().job)->made[node.mapped().index];
+        made.id = successor;
+        if (!made.json.empty()) {
+            describe(made);
+        }
         node.key() = successor.value;
         places_.insert(std::move(node));
     }

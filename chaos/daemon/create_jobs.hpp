@@ -80,6 +80,7 @@ class CreateJobs {
     void step(JobId id);
     base::Result<void> make_one(JobId id, Job& job);
     void settle(Job& job, std::size_t index);
+    void describe(Made& made);
     void advance(JobId id, Job& job);
     void finish(JobId id, Job& job);
     void fail(JobId id, Job& job, base::Error error);

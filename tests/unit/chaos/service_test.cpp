@@ -130,6 +130,17 @@ TEST(Create, FailsWhenAGuestDiesBeforeItIsReady) {
     EXPECT_TRUE(api.toolstack->list().empty());
 }
 
+TEST(Create, RepliesWithTheIdsAsTheyAreThen) {
+    Api api;
+    api.send("domain.create", R"({"count":2,"config":)" + config_of(api) + "}");
+    api.toolstack->restart(1, 40);
+    api.service.poll();
+    api.host.settle();
+    const auto reply = api.client.take();
+    EXPECT_EQ(at(reply, "result.domains.0.id").as_unsigned(), 40U);
+    EXPECT_EQ(at(reply, "result.domains").children.size(), 2U);
+}
+
 TEST(Create, FollowsAGuestThatIsRestarted) {
     Api api;
     api.send("domain.create", R"({"wait":"ready","config":)" + config_of(api) + "}");
