@@ -20,8 +20,11 @@ constexpr std::int32_t foreign_grant_frames = 64;
 /// Xen's own book-keeping of a domain counts neither shared info nor grant table; a foreign guest has special pages.
 constexpr std::uint64_t foreign_slack_kib = 1024;
 
-/// What a domain of `pages` pages costs Xen beyond them: its structures, the paging pool of 1 MiB, page tables.
-constexpr std::uint64_t overhead_kib = 1400;
+/// Upper levels of the page tables, a monitor table for each vCPU, and room.
+constexpr std::uint64_t fixed_pool_pages = 32;
+
+/// What a domain costs Xen beyond its memory: its structures and the paging pool.
+constexpr std::uint64_t overhead_kib = 400;
 
 std::uint64_t free_kib(const Toolstack& toolstack) {
     xc_physinfo_t info{};
@@ -58,17 +61,17 @@ Result<void> set_limits(const Toolstack& toolstack, base::DomId domain, const Sh
     return check(::xc_domain_setmaxmem(toolstack.control(), domain.value, kib), "setting the memory limit");
 }
 
-/// Large guests, and guests whose memory is in small pieces, need more page tables than the 256 pages that Xen starts a
-/// domain's pool with: as much as libxl asks for (libxl__get_required_paging_memory).
-Result<void> size_paging_pool(const Toolstack& toolstack, base::DomId domain, const ShellSpec& spec) {
-    const std::uint64_t mib = spec.memory.value >> 20;
-    if (spec.kind == GuestKind::pv || (mib <= 64 && spec.vcpus == 1)) {
+/// Pages for Xen's page tables of the guest. With hardware-assisted paging that is the physmap only: Xen's own start
+/// of 256 pages would be a fifth of a 4 MiB guest. Shadow tables get what libxl gives (libxl__get_required_paging_memory).
+Result<void> size_paging_pool(const Toolstack& toolstack, base::DomId domain, const ShellSpec& spec, bool hap) {
+    if (spec.kind == GuestKind::pv) {
         return {};
     }
-    unsigned pool_mib = static_cast<unsigned>((4 * (256 * spec.vcpus + 2 * mib) + 1023) / 1024);
-    return check(
-        ::xc_shadow_control(toolstack.control(), domain.value, XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION, &pool_mib, 0),
-        "sizing the paging pool");
+    const std::uint64_t mib = spec.memory.value >> 20;
+    const std::uint64_t tables = mib / 2 + 1;  // one per 2 MiB, should memory come in small pages only
+    const std::uint64_t pages = hap ? fixed_pool_pages * spec.vcpus + tables : 256 * spec.vcpus + 2 * mib;
+    return check(::xc_set_paging_mempool_size(toolstack.control(), domain.value, pages * base::page_size),
+                 "sizing the paging pool");
 }
 
 Result<void> populate(const Toolstack& toolstack, base::DomId domain, const ShellSpec& spec) {
@@ -159,7 +162,7 @@ Result<ShellBuilder::Shell> ShellBuilder::build(const Toolstack& toolstack, cons
         }
     });
     BASE_TRY(set_limits(toolstack, domain, spec));
-    BASE_TRY(size_paging_pool(toolstack, domain, spec));
+    BASE_TRY(size_paging_pool(toolstack, domain, spec, hap_));
     if (native) {
         BASE_TRY(build_native(toolstack, domain, spec));
     }

@@ -435,7 +435,7 @@ Death XenDomain::read_death(const xc_domaininfo_t& info) const {
         case SHUTDOWN_suspend:
             death.code = native() ? std::atomic_ref(boot_page().exit_code).load(std::memory_order_acquire) : 0;
             break;
-        case SHUTDOWN_reboot: break;
+        case SHUTDOWN_reboot: death.kind = DeathKind::rebooted; break;
         default: death.kind = DeathKind::crashed; read_registers(death);
     }
     return death;
