@@ -20,7 +20,7 @@ constexpr std::uint64_t ticks_to_ns(std::uint64_t ticks, std::uint32_t mul, std:
 }
 
 /// Xen's system time when the TSC is what `read_tsc` returns. The TSC is read between the two looks at `version`: a
-/// move to another CPU changes both.
+/// move to another CPU changes both. A domain's TSC begins at 0 when it is made, so that a stamp from before is negative.
 template <class ReadTsc>
 std::uint64_t system_time(const VcpuTimeInfo& time, ReadTsc read_tsc) {
     for (;;) {
@@ -31,7 +31,8 @@ std::uint64_t system_time(const VcpuTimeInfo& time, ReadTsc read_tsc) {
         const std::int8_t shift = load_acquire(time.tsc_shift);
         const std::uint64_t tsc = read_tsc();
         if ((version & 1) == 0 && load_acquire(time.version) == version) {
-            return base + (tsc > since ? ticks_to_ns(tsc - since, mul, shift) : 0);
+            const std::uint64_t ticks = tsc - since;
+            return base + (ticks <= INT64_MAX ? ticks_to_ns(ticks, mul, shift) : 0);
         }
     }
 }

@@ -19,6 +19,7 @@ inline constexpr std::uint32_t cpuid_msr_leaf = 2;
 inline constexpr unsigned hypercall_memory = 12;
 inline constexpr unsigned hypercall_sched = 29;
 inline constexpr unsigned hypercall_event_channel = 32;
+inline constexpr unsigned hypercall_none = 63;  // no such call: they end at 55
 
 inline constexpr std::uint16_t domid_self = 0x7ff0;  // xen.h: DOMID_SELF
 

@@ -9,6 +9,7 @@
 #include "guest-shims/platform/xen/entry_constants.h"
 #include "guest-shims/platform/xen/events.hpp"
 #include "guest-shims/platform/xen/hypercall.hpp"
+#include "guest-shims/platform/xen/page_tables.hpp"
 #include "guest-shims/runtime/boot_info.hpp"
 #include "hypervisor/xen/xen_abi.hpp"
 
@@ -29,12 +30,7 @@ static_assert((XEN_BOOT_MAGIC_LOW | std::uint64_t{XEN_BOOT_MAGIC_HIGH} << 32) ==
 static_assert(XEN_START_INFO == abi::start_info_gpa && XEN_DEVICE_PAGE == abi::device_page_gpa);
 static_assert(XEN_LOW_END == abi::low_end_gpa && XEN_RAM == abi::ram_gpa);
 
-constexpr std::uint64_t mapped_at_entry = 1ULL << 30;  // pvh_entry.S
-constexpr std::uint64_t pdpt_reach = 512ULL << 30;
-static_assert(abi::max_native_memory + (abi::high_ram_gpa - abi::low_ram_end) <= pdpt_reach);
-constexpr std::uint64_t large_page = 2ULL << 20;
-constexpr std::uint64_t pte_table = 0x3;
-constexpr std::uint64_t pte_large = 0x83;
+static_assert(abi::max_native_memory + (abi::high_ram_gpa - abi::low_ram_end) <= xen::pdpt_reach);
 
 xen::CpuidResult cpuid(std::uint32_t leaf) {
     xen::CpuidResult r{};
@@ -89,25 +85,9 @@ class XenPlatform final : public Platform {
 
     std::string_view name() const override { return "xen"; }
 
-    /// Maps the RAM beyond what the entry code mapped, in 2 MiB pages, through page tables made of the first free
-    /// memory: 4 KiB per GiB.
     std::uint64_t start(const BootInfo& boot, std::uint64_t free) override {
         devices_ = boot.device_page;
-        for (const auto& entry : boot.memory_map) {
-            if (entry.type != base::memmap_ram) {
-                continue;
-            }
-            const std::uint64_t end = std::min(entry.addr + entry.size, pdpt_reach);
-            for (std::uint64_t at = std::max(entry.addr, mapped_at_entry) & -large_page; at < end; at += large_page) {
-                auto& table = pvh_pdpt[at >> 30];
-                if (table == 0) {
-                    table = free | pte_table;
-                    free += base::page_size;
-                }
-                reinterpret_cast<std::uint64_t*>(table - pte_table)[at >> 21 & 511] = at | pte_large;
-            }
-        }
-        return free;
+        return xen::map_ram(pvh_pdpt, boot.memory_map, free);
     }
 
     void notify(base::EvtchnPort port) override {
