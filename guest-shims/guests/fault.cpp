@@ -4,6 +4,8 @@
 #include "guest-shims/frontends/console.hpp"
 #include "guest-shims/frontends/system.hpp"
 #include "guest-shims/platform/process/syscall.hpp"
+#include "guest-shims/platform/xen/hypercall.hpp"
+#include "guest-shims/platform/xen/interface.hpp"
 #include "guest-shims/runtime/cmdline.hpp"
 #include "guest-shims/runtime/shared.hpp"
 
@@ -23,6 +25,16 @@ constexpr std::uintptr_t wild_address = 0xdead0000;
 
 /// For attacks that end by themselves: long enough to overlap with what the other side does, short for a test.
 constexpr unsigned rounds = 2000;
+
+constexpr std::uint64_t first_noise = 0x9e3779b97f4a7c15;
+
+std::uint64_t next_noise(std::uint64_t noise) {
+    return noise * 6364136223846793005 + 1442695040888963407;
+}
+
+bool runs_on(System& system, std::string_view platform) {
+    return system.platform().name() == platform;
+}
 
 [[noreturn]] void idle(System& system) {
     for (;;) {
@@ -89,12 +101,25 @@ void console_flood(System& system) {
     }
 }
 
-/// Every port that there is, and the bell itself past the rule that it is rung only once; now and then with the value
-/// that makes an eventfd full.
+/// A fault with no handler for it, nor for the fault of having none. Where this is a privileged instruction, it faults.
+void triple_fault(System&) {
+    struct [[gnu::packed]] {
+        std::uint16_t limit;
+        std::uint64_t base;
+    } const no_handlers{};
+    asm volatile("lidt %0; int3" : : "m"(no_handlers));
+}
+
+/// Every port that there is; on the process driver also the bell itself, past the rule that it is rung only once, now
+/// and then with the value that makes an eventfd full.
 void doorbell_flood(System& system) {
     constexpr long doorbell = 3;
+    const bool has_bell = runs_on(system, "process");
     for (std::uint64_t i = 0;; ++i) {
         system.platform().notify(base::EvtchnPort{static_cast<std::uint32_t>(i % max_ports)});
+        if (!has_bell) {
+            continue;
+        }
         const std::uint64_t value = i % 1024 == 1023 ? 0xfffffffffffffffe : 1;
         syscall4(nr_write, doorbell, reinterpret_cast<long>(&value), sizeof value);
     }
@@ -120,12 +145,12 @@ void corrupt_device_page(System& system) {
 
 void corrupt_control_page(System& system) {
     const auto devices = list_devices(system);
-    std::uint64_t noise = 0x9e3779b97f4a7c15;
+    std::uint64_t noise = first_noise;
     for (unsigned round = 0;; ++round) {
         for (const auto& device : devices) {
             auto* words = reinterpret_cast<std::uint64_t*>(base::gpa_of(base::Gfn{device.control_gfn}));
             for (std::size_t i = 0; i < base::page_size / sizeof *words; ++i) {
-                noise = noise * 6364136223846793005 + 1442695040888963407;
+                noise = next_noise(noise);
                 store_relaxed(words[i], round % 2 == 0 ? noise >> (noise & 63) : ~std::uint64_t{0});
             }
         }
@@ -169,6 +194,27 @@ void corrupt_grants(System& system) {
     idle(system);
 }
 
+/// Closes its ends of all event channels, then waits as if nothing were.
+void close_ports(System& system) {
+    for (std::uint32_t port = 1; port < max_ports; ++port) {
+        xen::hypercall<xen::hypercall_event_channel>(xen::evtchn_close, &port);
+    }
+    idle(system);
+}
+
+/// Everything that a guest may ask about event channels (opening new ones, binding, closing, resetting, another ABI)
+/// with arguments that are now and then right, and a hypercall that there is not.
+void hypercall_flood(System&) {
+    std::uint64_t noise = first_noise;
+    for (;;) {
+        noise = next_noise(noise);
+        const std::uint32_t small = noise >> 32 & 15;
+        const std::uint32_t argument[8] = {noise >> 31 & 1 ? xen::domid_self : small, small};
+        xen::hypercall<xen::hypercall_event_channel>(noise >> 60, argument);
+        xen::hypercall<xen::hypercall_none>(noise, argument);
+    }
+}
+
 void never_ready(System& system) {
     idle(system);
 }
@@ -185,6 +231,7 @@ void panic(System& system) {
 struct Fault {
     std::string_view name;
     void (*act)(System&);
+    std::string_view only_on{};  // a platform; empty: all
 };
 
 constexpr Fault faults[] = {
@@ -205,6 +252,9 @@ constexpr Fault faults[] = {
     {"never-ready", never_ready},
     {"exit", exit_without_reason},
     {"panic", panic},
+    {"triple-fault", triple_fault},
+    {"close-ports", close_ports, "xen"},
+    {"hypercall-flood", hypercall_flood, "xen"},
 };
 
 /// Exit code for a command line that names no fault, or one that did not do any harm.
@@ -216,7 +266,7 @@ constexpr std::int32_t exit_survived = 65;
 std::int32_t run(System& system) {
     const std::string_view wanted = option(system.cmdline(), "fault").value_or("");
     for (const Fault& fault : faults) {
-        if (fault.name != wanted) {
+        if (fault.name != wanted || !(fault.only_on.empty() || runs_on(system, fault.only_on))) {
             continue;
         }
         if (wanted != "never-ready" && number_option(system.cmdline(), "ready") != 0) {
