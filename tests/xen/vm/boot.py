@@ -89,6 +89,11 @@ def tail(path):
     return "\n".join(lines[-CONSOLE_TAIL:])
 
 
+def replace(output, folder):
+    shutil.rmtree(output, ignore_errors=True)
+    shutil.copytree(folder, output, dirs_exist_ok=True)
+
+
 def stop_on_signals():
     """A signal ends this program by the way of its clean-up."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -108,11 +113,11 @@ def run(options, words, on_output=None):
         sys.stdout.flush()
 
     output = options.output.resolve()
-    shutil.rmtree(output, ignore_errors=True)
-    output.mkdir(parents=True)
-    console = output / "console.log"
     with tempfile.TemporaryDirectory(prefix="chaos-xen-") as folder:
         scratch = pathlib.Path(folder)
+        got = scratch / "output"  # moved when complete: runs side by side do not mix
+        got.mkdir()
+        console = got / "console.log"
         settings = machine.Settings(
             xen=scratch, kernel=scratch, initramfs=scratch / "initramfs", disk=scratch / "disk", console=console,
             memory=options.memory, dom0_memory=options.dom0_memory, smp=options.smp,

@@ -122,8 +122,7 @@ class Pieces:
             for name, path in found.items():
                 archive.copy(path, name)
             archive.copy(GUEST / "xl-up", "/usr/bin/xl-up")
-            archive.data("/etc/xen/xl.conf", b"")
-            archive.copy(self.packages.path("xen-utils-common", "etc/xen/scripts"), "/etc/xen/scripts")
+            archive.copy(self.packages.path("xen-utils-common", "etc/xen"), "/etc/xen")
 
         return self.cached("xl", [*programs, GUEST / "xl-up"], make)
 
