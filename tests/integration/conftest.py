@@ -10,6 +10,7 @@ import pytest
 from rig import chaosd as rig_chaosd
 from rig.chaosd import Chaosd
 
+pytest_plugins = ["rig.by_driver"]
 KNOWN_DRIVERS = ("xen", "kvm", "process")
 
 

@@ -17,7 +17,7 @@ def test_bad_image(daemon, client, kind):
     image = daemon.folder / "bad.elf"
     image.write_bytes(BAD_IMAGES[kind](pathlib.Path(guest("noop")).read_bytes()))
     daemon.await_full_pool()
-    processes = len(daemon.domain_pids())
+    bodies = len(daemon.behind.bodies())
     with pytest.raises(RpcError) as error:
         client.call("domain.create", config={"kernel": str(image), "memory": 4})
     assert error.value.name == "invalid_image"
@@ -28,7 +28,7 @@ def test_bad_image(daemon, client, kind):
     assert result.returncode in (1, 2)
     assert "bad.elf" in result.stderr
     daemon.await_full_pool()
-    host.until(lambda: len(daemon.domain_pids()) == processes, what="as many processes as before")
+    host.until(lambda: len(daemon.behind.bodies()) == bodies, what="as many domains and shells as before")
     daemon.create("noop", client)
 
 

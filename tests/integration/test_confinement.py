@@ -5,19 +5,19 @@ import pytest
 
 from rig import host
 
+pytestmark = pytest.mark.drivers("process", reason="the other drivers confine by hardware, not by a process")
+
 ABI_END_OF_PAGES = 0x85000
 RAM = 0x100000
 MEMORY = 4 << 20
 
 
 @pytest.fixture(params=("running guest", "parked shell"))
-def process(request, daemon, client, driver):
-    if driver != "process":
-        pytest.skip("the other drivers confine by hardware")
+def process(request, daemon, client):
     if request.param == "running guest":
-        return daemon.guest_pid(daemon.create("noop", client))
+        return daemon.behind.body_of(daemon.create("noop", client))
     daemon.await_full_pool()
-    return daemon.domain_pids()[0]
+    return daemon.behind.bodies()[0]
 
 
 def test_no_new_privileges_and_filtered(process):

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shells prepared ahead: flavours, refill, falling back when there is none."""
 
-import os
-import signal
-
 import pytest
 
 from rig import host
@@ -59,9 +56,9 @@ def test_burst_drains_and_refills(daemon, client):
 
 def test_removing_a_flavour_removes_its_shells(daemon, client):
     fill(client, 4, 10)
-    before = len(daemon.domain_pids())
+    before = len(daemon.behind.bodies())
     client.call("pool.set", memory=4, vcpus=1, floor=0, ceiling=0)
-    host.until(lambda: len(daemon.domain_pids()) <= before - 10, what="ten processes fewer")
+    host.until(lambda: len(daemon.behind.bodies()) <= before - 10, what="ten shells fewer")
 
 
 @pytest.mark.parametrize("bad", [
@@ -76,16 +73,13 @@ def test_pool_set_refuses(client, bad):
         client.call("pool.set", {"vcpus": 1, **bad})
 
 
-def test_dead_shell_is_never_handed_out(daemon, client, driver):
-    if driver != "process":
-        pytest.skip("only the process driver has a process per shell")
+def test_dead_shell_is_never_handed_out(daemon, client):
     fill(client, 4, 8)
     prepared = flavour(client, 4)["prepared"]
-    shells = daemon.domain_pids()
-    for pid in shells:
-        os.kill(pid, signal.SIGKILL)
-        host.wait_end(pid)
-    # The daemon hears of it from chaos-hv, and prepares as many again.
+    shells = daemon.behind.bodies()
+    for body in shells:
+        daemon.behind.kill(body)
+    # The daemon hears of it from the hypervisor, and prepares as many again.
     host.until(lambda: flavour(client, 4)["prepared"] >= prepared + len(shells), what="the dead shells are replaced")
     for _ in range(20):
         domain = daemon.create("noop", client)

@@ -14,6 +14,9 @@ from rig.events import Events
 from rig.rpc import Disconnected, RpcError
 
 
+only_with_chaos_hv = pytest.mark.drivers("process", reason="no other driver has an owner of domains that can be killed")
+
+
 def echo_round_trip(daemon, domain, word):
     console = Console(daemon, domain, history=False)
     console.type(word + "\n")
@@ -23,13 +26,13 @@ def echo_round_trip(daemon, domain, word):
 def test_guests_outlive_their_daemon(daemon):
     domain = daemon.create("echo", name="survivor")
     echo_round_trip(daemon, domain, "before")
-    pid = daemon.guest_pid(domain)
+    body = daemon.behind.body_of(domain)
     daemon.kill()
-    assert host.alive(pid)
+    assert daemon.behind.is_alive(body)
     daemon.start()
     info = daemon.client().call("domain.get", name="survivor")
     assert info["id"] == domain["id"]
-    assert daemon.guest_pid(domain) == pid
+    assert daemon.behind.body_of(domain) == body
     echo_round_trip(daemon, domain, "after")
 
 
@@ -64,10 +67,9 @@ def test_states_survive(daemon):
 
 def test_guest_that_ended_meanwhile(daemon):
     domain = daemon.create("noop", name="gone")
-    pid = daemon.guest_pid(domain)
+    body = daemon.behind.body_of(domain)
     daemon.kill()
-    os.kill(pid, signal.SIGKILL)
-    host.wait_end(pid)
+    daemon.behind.kill(body)
     daemon.start()
     host.until(lambda: daemon.names() == [], what="the ended domain is cleared")
     assert daemon.domain_files() == []
@@ -130,20 +132,19 @@ def check_everything_in_order(daemon):
     domains = client.call("domain.list")["domains"]
     assert daemon.domain_files() == sorted(f"{d['id']}.json" for d in domains)
     assert len({d["name"] for d in domains}) == len(domains)
-    pids = {daemon.guest_pid(domain) for domain in domains}
-    assert len(pids) == len(domains) and all(map(host.alive, pids))
+    bodies = {daemon.behind.body_of(domain) for domain in domains}
+    assert len(bodies) == len(domains) and all(map(daemon.behind.is_alive, bodies))
     for domain in domains[:3]:
         host.until(lambda: client.call("domain.get", id=domain["id"])["ready"], what="an adopted guest is ready")
         echo_round_trip(daemon, domain, f"still-{domain['id']}")
 
 
-def test_owner_of_the_domains_is_killed(daemon, driver):
-    if driver != "process":
-        pytest.skip("only the process driver has chaos-hv")
+@only_with_chaos_hv
+def test_owner_of_the_domains_is_killed(daemon):
     client, events = daemon.client(), Events(daemon)
     domains = daemon.create("noop", client, count=5)
-    pids = [daemon.guest_pid(domain) for domain in domains]
-    (owner,) = daemon.owner_pids()
+    pids = [daemon.behind.body_of(domain) for domain in domains]
+    (owner,) = daemon.behind.owner_pids()
     os.kill(owner, signal.SIGKILL)
     for domain in domains:
         events.wait("lost", id=domain["id"])
@@ -151,14 +152,13 @@ def test_owner_of_the_domains_is_killed(daemon, driver):
     assert client.call("domain.list")["domains"] == []
     assert daemon.domain_files() == []
     daemon.create("noop", client)
-    daemon.owners.update(daemon.owner_pids())
+    daemon.owners.update(daemon.behind.owner_pids())
 
 
-def test_owner_and_daemon_are_killed(daemon, driver):
-    if driver != "process":
-        pytest.skip("only the process driver has chaos-hv")
+@only_with_chaos_hv
+def test_owner_and_daemon_are_killed(daemon):
     daemon.create("noop", count=5)
-    (owner,) = daemon.owner_pids()
+    (owner,) = daemon.behind.owner_pids()
     daemon.kill()
     os.kill(owner, signal.SIGKILL)
     assert host.wait_end(owner)

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 
 from rig import host
+from rig.behind import BEHIND
 from rig.rpc import Client, Disconnected
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -26,6 +27,7 @@ def guest(name):
 class Chaosd:
     def __init__(self, driver, options=(), config=None, wrapper=()):
         self.driver = driver
+        self.behind = BEHIND[driver](self)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="chaos-it-", dir="/tmp"))  # short: 108 bytes for a socket
         self.runtime = self.folder / "run"
         self.runtime.mkdir(mode=0o700)
@@ -49,7 +51,7 @@ class Chaosd:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         host.until(self._answers, what="chaosd answers")
-        self.owners.update(self.owner_pids())
+        self.owners.update(self.behind.owner_pids())
         return self
 
     def _answers(self):
@@ -75,7 +77,7 @@ class Chaosd:
         self.drop_clients()
 
     def kill(self):
-        self.owners.update(self.owner_pids())
+        self.owners.update(self.behind.owner_pids())
         self.process.kill()
         self.process.wait()
         self.drop_clients()
@@ -86,10 +88,11 @@ class Chaosd:
         self.clients.clear()
 
     def check_nothing_left(self):
-        """After stop(): no process, no file of a domain."""
+        """After stop(): no process, no domain, no file of one."""
         for pid in self.owners:
             assert host.wait_end(pid), f"process {pid} outlives its daemon: {host.read(pid, 'cmdline')}"
         assert host.mentioning(str(self.folder)) == []
+        host.until(lambda: not self.behind.bodies(), what="no domain is left behind")
         for folder in ("domains", "console", "spare"):
             assert self.files(folder) == []
 
@@ -99,9 +102,10 @@ class Chaosd:
             self.process.kill()
             self.process.wait()
         self.drop_clients()
-        for pid in [*self.daemon_pids(), *self.owner_pids()]:
+        for pid in self.daemon_pids():
             os.kill(pid, signal.SIGKILL)
             host.wait_end(pid)
+        self.behind.end_all()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # ---- talking to it
@@ -149,23 +153,11 @@ class Chaosd:
         """chaosd, also one that a CLI has started."""
         return self.programs("chaosd")
 
-    def owner_pids(self):
-        """chaos-hv of this daemon (none for drivers that have no such process)."""
-        found = self.programs("chaos-hv")
-        return [pid for pid in found if host.parent(pid) not in found]  # the others are about to become domains
-
     def await_full_pool(self):
         """Waits until no shell is being prepared."""
         client = self.client()
         host.until(lambda: all(f["ready"] >= f["target"] for f in client.call("pool.status")["flavours"]),
                    what="the pool is full")
-
-    def domain_pids(self):
-        """Processes behind all domains and shells."""
-        return [child for pid in self.owner_pids() for child in host.children(pid)]
-
-    def guest_pid(self, domain):
-        return self.client().call("domain.get", id=domain["id"])["host_pid"]
 
     def files(self, folder):
         return sorted(path.name for path in (self.state / folder).glob("*"))

@@ -6,7 +6,9 @@ import pathlib
 import select
 import time
 
-DEADLINE = 30.0  # seconds for anything that should be quick, on a busy machine
+PATIENCE = float(os.environ.get("CHAOS_PATIENCE", 1))  # how many times as slow as usual this machine is
+DEADLINE = 30.0 * PATIENCE  # seconds for anything that should be quick, on a busy machine
+POLL_INTERVAL = 0.005 * PATIENCE  # seconds
 
 
 def read(pid, name):
@@ -45,7 +47,7 @@ def until(condition, timeout=DEADLINE, what="the condition"):
             return value
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {timeout:g} s")
-        select.select([], [], [], 0.005)
+        select.select([], [], [], POLL_INTERVAL)
 
 
 def pids():

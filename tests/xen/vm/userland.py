@@ -131,6 +131,7 @@ class Pieces:
         interpreter = pathlib.Path(sys.executable).resolve()
         library = pathlib.Path(os.__file__).parent
         packages = python_packages(PYTHON_PACKAGES)
+        control = self.packages.path("libxenmisc4.17", "usr/lib/x86_64-linux-gnu/libxenctrl.so.4.17")
         tools = [pathlib.Path(path) for name in HOST_TOOLS if (path := shutil.which(name, path="/usr/bin:/bin"))]
 
         def make(archive):
@@ -154,10 +155,12 @@ class Pieces:
             archive.link("/usr/bin/python3", interpreter.name)
             for path in tools:
                 archive.copy(path, f"/usr/bin/{path.name}")
-            for name, path in libraries(programs).items():
+            programs.append(control)  # by which the tests ask Xen itself
+            archive.copy(control, f"/usr/lib/x86_64-linux-gnu/{control.name}")
+            for name, path in libraries(programs, self.packages.library_folders()).items():
                 archive.copy(path, name)
 
-        return self.cached("python", [interpreter, library, *packages, *tools,
+        return self.cached("python", [interpreter, library, control, *packages, *tools,
                                       run("dpkg-query", "-W", *packages).stdout], make)
 
     # ---- what changes from run to run
