@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
+#include <sstream>
 
 namespace hypervisor {
 
@@ -34,6 +36,11 @@ std::string hex(std::uint64_t value) {
 }
 
 std::string describe_crash(const Death& death) {
+    if (death.signal == 0) {  // a real machine has no signals: the vCPU's last state is all there is
+        return "crashed: " +
+               (death.ip == 0 ? "it gave up"
+                              : "triple fault at ip " + hex(death.ip) + ", last page fault at " + hex(death.address));
+    }
     std::string text = "crashed: " + signal_name(death.signal);
     if (death.ip == 0) {
         return text + " (its state could not be read)";
@@ -54,6 +61,26 @@ std::string describe(const Death& death) {
         case DeathKind::rebooted: return "rebooted";
     }
     return "ended";
+}
+
+/// MemAvailable: sysinfo(2) knows nothing of what the page cache would give back.
+Result<HostInfo> Hypervisor::host_info() const {
+    std::ifstream meminfo("/proc/meminfo");
+    HostInfo info;
+    std::string key;
+    std::uint64_t kib = 0;
+    for (std::string line; std::getline(meminfo, line);) {
+        std::istringstream words(line);
+        if (words >> key >> kib && key == "MemTotal:") {
+            info.total_memory = base::kib(kib);
+        } else if (words && key == "MemAvailable:") {
+            info.free_memory = base::kib(kib);
+        }
+    }
+    if (info.total_memory.value == 0) {
+        return base::fail(base::Code::unavailable, "/proc/meminfo can't be read");
+    }
+    return info;
 }
 
 }  // namespace hypervisor

@@ -32,6 +32,12 @@ struct Capabilities {
     std::vector<std::string> notes;  ///< what is missing on this host, each with the fix
 };
 
+/// What guests are made of, as it stands at this moment.
+struct HostInfo {
+    base::Bytes total_memory;
+    base::Bytes free_memory;  ///< of which domains can be given
+};
+
 /// By whose rules a guest is built.
 enum class GuestKind : std::uint8_t {
     native,  ///< ours: docs/guest-abi.md. Runs on every driver
@@ -214,6 +220,9 @@ class Hypervisor {
     virtual ~Hypervisor() = default;
 
     virtual const Capabilities& capabilities() const = 0;
+
+    /// Asks the host. By default what Linux says of its memory, for drivers whose domains live in that.
+    virtual Result<HostInfo> host_info() const;
 
     /// Prepares a domain and parks it, confined. Blocks for the time that takes. Thread-safe: the pool's refill
     /// thread calls it while the main thread launches.

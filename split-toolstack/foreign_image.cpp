@@ -251,20 +251,20 @@ Result<ImageOffer> classify_image(std::span<const std::byte> file, std::string_v
     }
 }
 
-Result<hypervisor::GuestKind> choose_kind(const ImageOffer& offer, std::optional<bool> pvh, std::string_view name) {
+Result<hypervisor::GuestKind> choose_kind(const ImageOffer& offer, std::optional<bool> pvh, std::string_view path) {
     using hypervisor::GuestKind;
     if (!offer.foreign()) {
         if (pvh == false) {
-            return fail(Code::invalid_config, words(name,
-                                                    ": it is a noxs image, which is not built for PV; remove "
+            return fail(Code::invalid_config, words("kernel '", path,
+                                                    "': it is a noxs image, which is not built for PV; remove "
                                                     "\"xen.pvh\": false"));
         }
         return GuestKind::native;
     }
     const bool want_pvh = pvh.value_or(offer.pvh);
     if (want_pvh ? !offer.pvh : !offer.pv) {
-        return fail(Code::invalid_config,
-                    words(name, ": \"xen.pvh\" is ", want_pvh ? "true" : "false", ", but it is ", describe(offer)));
+        return fail(Code::invalid_config, words("kernel '", path, "': \"xen.pvh\" is ", want_pvh ? "true" : "false",
+                                                ", but it is ", describe(offer)));
     }
     return want_pvh ? GuestKind::pvh : GuestKind::pv;
 }

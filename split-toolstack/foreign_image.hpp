@@ -43,7 +43,7 @@ Result<ImageOffer> classify_image(std::span<const std::byte> file, std::string_v
 
 /// The kind of domain for an image: PVH where it offers that, unless `pvh` (xen.pvh of the configuration) forces one
 /// or the other. Error `invalid_config`: the image lacks what is forced.
-Result<hypervisor::GuestKind> choose_kind(const ImageOffer& offer, std::optional<bool> pvh, std::string_view name);
+Result<hypervisor::GuestKind> choose_kind(const ImageOffer& offer, std::optional<bool> pvh, std::string_view path);
 
 /// "a Linux kernel (bzImage)", "an ELF kernel for Xen (PV)".
 std::string describe(const ImageOffer& offer);

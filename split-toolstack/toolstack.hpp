@@ -137,6 +137,7 @@ class Toolstack {
     virtual ~Toolstack() = default;
 
     virtual const hypervisor::Capabilities& capabilities() const = 0;
+    virtual Result<hypervisor::HostInfo> host_info() const = 0;
 
     /// Checks what can be checked without creating: devices have backends, name free, image valid and fits.
     virtual Result<void> check(const VmConfig& config) = 0;

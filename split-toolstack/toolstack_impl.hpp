@@ -31,6 +31,7 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
     Result<void> open_pool();
 
     const hypervisor::Capabilities& capabilities() const override { return hypervisor_->capabilities(); }
+    Result<hypervisor::HostInfo> host_info() const override { return hypervisor_->host_info(); }
     Result<void> check(const VmConfig& config) override;
     Result<base::DomId> create(const VmConfig& config, Clock::time_point begin, std::uint32_t parse_ns,
                                hypervisor::Caller caller) override;

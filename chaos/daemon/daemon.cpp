@@ -34,10 +34,15 @@ Daemon::~Daemon() {
     service_.reset();
 }
 
-base::Result<std::unique_ptr<split::Toolstack>> Daemon::open_toolstack(split::Observer& observer) const {
+base::Result<std::unique_ptr<split::Toolstack>> Daemon::open_toolstack(split::Observer& observer) {
     hypervisor::DriverOptions options;
     options.runtime_dir = directory_of(config_.socket);
-    BASE_ASSIGN(auto driver, hypervisor::open_driver(config_.hypervisor, options));
+    BASE_ASSIGN(auto opened, hypervisor::open_driver(config_.hypervisor, options));
+    auto& driver = opened.hypervisor;
+    skipped_drivers_ = std::move(opened.skipped);
+    for (const auto& skipped : skipped_drivers_) {
+        base::log(base::Level::info, "driver " + skipped.name + " is not used: " + skipped.why);
+    }
     base::log(base::Level::info, "driver " + driver->capabilities().name + " " + driver->capabilities().version);
     split::ToolstackSettings settings;
     settings.state_dir = config_.state_dir;

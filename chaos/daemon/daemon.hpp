@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/fd.hpp"
 #include "chaos/config/daemon_config.hpp"
@@ -29,13 +30,15 @@ class Daemon final : public Host {
     void wake_at(Clock::time_point when) override;
     bool watch(int fd) override;
     void stop() override;
+    std::vector<hypervisor::SkippedDriver> skipped_drivers() const override { return skipped_drivers_; }
 
  private:
     explicit Daemon(DaemonConfig config) : config_(std::move(config)) {}
-    base::Result<std::unique_ptr<split::Toolstack>> open_toolstack(split::Observer& observer) const;
+    base::Result<std::unique_ptr<split::Toolstack>> open_toolstack(split::Observer& observer);
     void arm_toolstack();
 
     DaemonConfig config_;
+    std::vector<hypervisor::SkippedDriver> skipped_drivers_;
     base::Fd stop_;
     std::unique_ptr<EventLoop> loop_;
     std::unique_ptr<Timer> timer_;

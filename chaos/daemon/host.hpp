@@ -2,7 +2,9 @@
 #pragma once
 
 #include <functional>
+#include <vector>
 
+#include "hypervisor/drivers.hpp"
 #include "split-toolstack/toolstack.hpp"
 
 namespace chaos {
@@ -23,6 +25,8 @@ class Host {
     virtual bool watch(int fd) = 0;
     /// Ends the program once replies are out.
     virtual void stop() = 0;
+    /// Drivers better than the one in use, that do not work on this host.
+    virtual std::vector<hypervisor::SkippedDriver> skipped_drivers() const { return {}; }
 };
 
 }  // namespace chaos

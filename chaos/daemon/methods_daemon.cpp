@@ -63,12 +63,33 @@ void write_driver(json::Writer& writer, const hypervisor::Capabilities& driver) 
         .member("max_domains_limit", driver.max_domains_limit)
         .member("min_memory_bytes", driver.min_memory.value)
         .member("max_memory_bytes", driver.max_memory.value)
+        .member("foreign_kernels", driver.foreign_kernels)
         .key("notes")
         .begin_array();
     for (const std::string& note : driver.notes) {
         writer.value(note);
     }
     writer.end_array().end_object();
+}
+
+void write_memory(json::Writer& writer, const Result<hypervisor::HostInfo>& host) {
+    writer.key("memory");
+    if (!host) {
+        writer.null();
+        return;
+    }
+    writer.begin_object()
+        .member("total_bytes", host->total_memory.value)
+        .member("free_bytes", host->free_memory.value)
+        .end_object();
+}
+
+void write_skipped(json::Writer& writer, const std::vector<hypervisor::SkippedDriver>& skipped) {
+    writer.key("skipped_drivers").begin_array();
+    for (const auto& driver : skipped) {
+        writer.begin_object().member("name", driver.name).member("why", driver.why).end_object();
+    }
+    writer.end_array();
 }
 
 void write_limits(json::Writer& writer, const Limits& limits) {
@@ -97,6 +118,8 @@ Result<void> info(const Call& call) {
             .member("connections", call.service.clients().size())
             .key("driver");
         write_driver(writer, toolstack->capabilities());
+        write_memory(writer, toolstack->host_info());
+        write_skipped(writer, call.service.host().skipped_drivers());
         writer.key("limits");
         write_limits(writer, call.service.settings().limits);
         writer.end_object();

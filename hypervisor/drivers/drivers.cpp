@@ -31,7 +31,8 @@ std::vector<std::string_view> driver_names() {
     return names;
 }
 
-Result<std::unique_ptr<Hypervisor>> open_driver(std::string_view name, const DriverOptions& options) {
+Result<OpenedDriver> open_driver(std::string_view name, const DriverOptions& options) {
+    std::vector<SkippedDriver> skipped;
     std::string reasons;
     auto code = base::Code::invalid_argument;
     for (const auto& driver : drivers) {
@@ -39,11 +40,15 @@ Result<std::unique_ptr<Hypervisor>> open_driver(std::string_view name, const Dri
             continue;
         }
         auto opened = driver.open(options);
-        if (opened || name == driver.name) {
-            return opened;
+        if (opened) {
+            return OpenedDriver{*std::move(opened), std::move(skipped)};
+        }
+        if (name == driver.name) {
+            return std::unexpected(std::move(opened).error());
         }
         code = opened.error().code;
         reasons += (reasons.empty() ? "" : "; ") + std::string(driver.name) + ": " + opened.error().message;
+        skipped.push_back({std::string(driver.name), opened.error().message});
     }
     if (name != "auto") {
         return base::fail(base::Code::invalid_argument, "no hypervisor driver \"" + std::string(name) + "\"");

@@ -33,6 +33,7 @@ class IdleToolstack final : public split::Toolstack {
         BASE_TRY(none(id));
         return split::DomainView{};
     }
+    Result<hypervisor::HostInfo> host_info() const override { return hypervisor::HostInfo{}; }
     bool is_ready(base::DomId) const override { return false; }
     std::vector<split::DomainView> list() const override { return {split::DomainView{}}; }
     Result<split::DomainDetails> details(base::DomId id) const override {

@@ -25,6 +25,56 @@ void flatten(std::string& out, const std::string& path, const json::Value& value
     out.append(value.is(json::Type::string) ? printable(value.text) : text).append("\n");
 }
 
+void line(std::string& out, std::string_view what, std::string_view text) {
+    constexpr std::size_t column = 12;
+    out.append(what).append(what.size() < column ? column - what.size() : 1, ' ');
+    out.append(printable(text)).append("\n");
+}
+
+std::string memory_text(const json::Value& info, const json::Value& driver) {
+    const json::Value& memory = object_of(info, "memory");
+    std::string text = "a domain has " + bytes_text(number_of(driver, "min_memory_bytes")) + " to " +
+                       bytes_text(number_of(driver, "max_memory_bytes"));
+    if (memory.is(json::Type::object)) {
+        text = bytes_text(number_of(memory, "free_bytes")) + " free of " +
+               bytes_text(number_of(memory, "total_bytes")) + "; " + text;
+    }
+    return text;
+}
+
+std::string domains_text(const json::Value& info, const json::Value& driver) {
+    const auto most = number_of(driver, "max_domains");
+    std::string text = std::to_string(number_of(info, "domains")) + " exist";
+    return most == 0 ? text : text + "; at most " + std::to_string(most) + ": " + text_of(driver, "max_domains_limit");
+}
+
+// The daemon, its hypervisor, and last what is missing, with the fix.
+std::string daemon_text(const json::Value& info) {
+    const json::Value& driver = object_of(info, "driver");
+    std::string out;
+    line(out, "daemon",
+         "chaosd " + text_of(info, "version") + ", API " + std::to_string(number_of(info, "api")) + ", pid " +
+             std::to_string(number_of(info, "pid")) + ", up " + duration_text(number_of(info, "uptime_ms")));
+    line(out, "socket", text_of(info, "socket"));
+    line(out, "state", text_of(info, "state_dir"));
+    line(out, "clients", std::to_string(number_of(info, "connections")));
+    line(out, "hypervisor", text_of(driver, "name") + ": " + text_of(driver, "version"));
+    line(out, "isolation", text_of(driver, "isolation"));
+    line(out, "memory", memory_text(info, driver));
+    line(out, "domains", domains_text(info, driver));
+    line(out, "vcpus", "at most " + std::to_string(number_of(driver, "max_vcpus")) + " of a domain");
+    line(out, "kernels",
+         flag_of(driver, "foreign_kernels") ? "noxs images; kernels for Xen (PVH, PV) and Linux (bzImage)"
+                                            : "noxs images");
+    for (const json::Value& note : list_of(driver, "notes")) {
+        line(out, "missing", note.text);
+    }
+    for (const json::Value& skipped : list_of(info, "skipped_drivers")) {
+        line(out, "not used", text_of(skipped, "name") + ": " + text_of(skipped, "why"));
+    }
+    return out;
+}
+
 class Info final : public Verb {
  public:
     const char* name() const override { return "info"; }
@@ -36,6 +86,10 @@ class Info final : public Verb {
                                                              : client.call("domain.get", target_params(target_)));
         if (context.common.json) {
             print_json(reply);
+            return exit_good;
+        }
+        if (target_.empty()) {
+            print(daemon_text(reply));
             return exit_good;
         }
         std::string text;

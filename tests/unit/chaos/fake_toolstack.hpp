@@ -37,6 +37,9 @@ class FakeToolstack final : public split::Toolstack {
     unsigned polls{0};
 
     const hypervisor::Capabilities& capabilities() const override { return capabilities_; }
+    split::Result<hypervisor::HostInfo> host_info() const override {
+        return hypervisor::HostInfo{.total_memory = base::mib(1024), .free_memory = base::mib(512)};
+    }
     split::Result<void> check(const split::VmConfig& config) override;
     split::Result<base::DomId> create(const split::VmConfig& config, split::Clock::time_point, std::uint32_t,
                                       hypervisor::Caller) override;
@@ -89,6 +92,7 @@ class FakeHost final : public Host {
         return true;
     }
     void stop() override { stopped = true; }
+    std::vector<hypervisor::SkippedDriver> skipped_drivers() const override { return skipped; }
 
     /// Takes one turn; false: there is nothing to do.
     bool turn();
@@ -98,6 +102,7 @@ class FakeHost final : public Host {
     }
 
     std::vector<Clock::time_point> wakes;
+    std::vector<hypervisor::SkippedDriver> skipped;
     int watched{-1};
     bool stopped{false};
 

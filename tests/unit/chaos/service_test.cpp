@@ -353,7 +353,17 @@ TEST(Daemon, ShowsPoolSchemaMetricsAndItself) {
     EXPECT_EQ(error_code(api.call("pool.set", R"({"memory":"8"})")), "invalid_argument");
     EXPECT_EQ(at(api.call("schema.get", "{}"), "result.schema.type").text, "object");
     EXPECT_THAT(at(api.call("metrics.get", "{}"), "result.text").text, HasSubstr("chaos_api_requests_total"));
-    EXPECT_EQ(at(api.call("daemon.info", "{}"), "result.driver.name").text, "fake");
+}
+
+TEST(Daemon, SaysWhatItRunsOnAndWhatIsMissing) {
+    Api api;
+    api.host.skipped = {{"xen", "this machine does not run it"}};
+    const auto info = api.call("daemon.info", "{}");
+    EXPECT_EQ(at(info, "result.driver.name").text, "fake");
+    EXPECT_FALSE(at(info, "result.driver.foreign_kernels").truth);
+    EXPECT_EQ(at(info, "result.memory.free_bytes").as_unsigned(), base::mib(512).value);
+    EXPECT_EQ(at(info, "result.skipped_drivers.0.name").text, "xen");
+    EXPECT_EQ(at(info, "result.skipped_drivers.0.why").text, "this machine does not run it");
 }
 
 }  // namespace

@@ -314,6 +314,14 @@ TEST_F(ToolstackTest, TellsThatTheHypervisorIsGone) {
     EXPECT_FALSE(toolstack->deadline());
 }
 
+TEST_F(ToolstackTest, KnowsTheMemoryOfTheHost) {
+    open();
+    const auto host = toolstack->host_info();
+    ASSERT_TRUE(host) << host.error().message;
+    EXPECT_GT(host->free_memory.value, 0u);
+    EXPECT_GT(host->total_memory, host->free_memory);
+}
+
 TEST_F(ToolstackTest, ADeathInThePoolIsNoDeathOfADomain) {
     settings.flavours = {{base::mib(4), 1, 1, 1}};
     open();
