@@ -48,7 +48,7 @@ Result<Builder> open_image(const Toolstack& toolstack, base::DomId domain, const
     }
     const bool pv = guest.image.kind == GuestKind::pv;
     image->container_type = pv ? xc_dom_image::XC_DOM_PV_CONTAINER : xc_dom_image::XC_DOM_HVM_CONTAINER;
-    image->max_vcpus = 1;
+    image->max_vcpus = guest.vcpus;
     image->console_evtchn = guest.console.value;
     image->console_domid = base::dom0.value;
     // No XenStore: no event channel, and no grant of its page (xc_dom_gnttab_init skips one to the guest itself).

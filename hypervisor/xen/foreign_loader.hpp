@@ -11,6 +11,7 @@ struct ForeignGuest {
     const Image& image;  ///< of kind pvh or pv: the file
     const BootParams& params;
     base::Bytes memory;
+    unsigned vcpus;
     base::EvtchnPort console;  ///< of its Xen console; 0: none
 };
 

@@ -299,7 +299,8 @@ Result<void> XenDomain::load(const Image& image, const BootParams& params) {
         BASE_TRY(load_native(image, params));
     } else {
         const auto console = base::EvtchnPort{locals_.empty() ? 0U : 1U};
-        BASE_TRY(load_foreign(toolstack(), id_, {image, params, layout_.memory, console}));
+        BASE_ASSIGN(const auto info, ask());
+        BASE_TRY(load_foreign(toolstack(), id_, {image, params, layout_.memory, info.max_vcpu_id + 1, console}));
         tag_.loaded = true;
         BASE_TRY(set_tag(toolstack(), id_, tag_));
     }

@@ -46,6 +46,16 @@ Result<void> check_spec(const ShellSpec& spec, const Capabilities& can) {
         return base::fail(base::Code::unsupported,
                           std::to_string(spec.vcpus) + " vcpus; expected 1 to " + std::to_string(can.max_vcpus));
     }
+    if (spec.kind == GuestKind::pvh && spec.vcpus > 1) {
+        return base::fail(base::Code::unsupported, std::to_string(spec.vcpus) +
+                                                       " vcpus: a PVH kernel finds further ones through ACPI tables, "
+                                                       "which chaos does not make; expected 1, or xen.pvh = false");
+    }
+    if (spec.kind == GuestKind::native && spec.memory.value > abi::max_native_memory) {
+        return base::fail(base::Code::invalid_argument, "memory of " + std::to_string(spec.memory.value >> 20) +
+                                                            " MiB; our guests see at most " +
+                                                            std::to_string(abi::max_native_memory >> 20) + " MiB");
+    }
     if (spec.kind == GuestKind::native && (spec.control_pages == 0 || spec.control_pages > max_control_pages)) {
         return base::fail(
             base::Code::invalid_argument,
@@ -169,8 +179,11 @@ Result<std::vector<std::unique_ptr<Domain>>> XenDriver::adopt() {
         if (domain) {
             adopted.push_back(std::move(*domain));
         } else {
-            base::log(base::Level::warn, "domain " + std::to_string(info.domain) +
-                                             " of an earlier daemon can't be adopted: " + domain.error().message);
+            // A guest can give its own pages back to Xen: then nobody can serve it any more.
+            base::log(base::Level::warn,
+                      "domain " + std::to_string(info.domain) +
+                          " of an earlier daemon can't be adopted and is destroyed: " + domain.error().message);
+            (void)destroy_domain(toolstack_, base::DomId{info.domain});
         }
     }));
     if (!exceptions_) {
