@@ -47,8 +47,8 @@ class Platform {
     /// from `free` up, the end of the image. Returns where free memory begins.
     virtual std::uint64_t start(const BootInfo&, std::uint64_t free) { return free; }
 
-    /// Makes `port` pending at its other end. At most one system call or exit; none where the other end has not yet
-    /// looked at an earlier notification. A port out of range is ignored.
+    /// Makes `port` pending at its other end. At most one system call or exit; on `process` none where the other end
+    /// has not yet looked at an earlier notification. A port out of range is ignored.
     virtual void notify(base::EvtchnPort port) = 0;
 
     /// Takes the ports that became pending since the last call, and clears them.
@@ -64,7 +64,7 @@ class Platform {
     /// Time since 1970-01-01 00:00 UTC.
     virtual Nanoseconds wall_clock() const = 0;
 
-    /// Fills `out` with bytes fit for keys.
+    /// Fills `out` with bytes fit for keys, but on a machine that has no source of them: see the platform.
     virtual void entropy(std::span<std::byte> out) = 0;
 
     /// The grant table, shared with the hypervisor.
