@@ -18,6 +18,7 @@ from vm.packages import Packages
 from vm.userland import PROJECT, Pieces
 
 CONSOLE_TAIL = 60  # lines shown after a failure
+EXIT_DEADLINE, EXIT_BROKEN = 124, 125
 
 
 @contextlib.contextmanager
@@ -94,13 +95,37 @@ def replace(output, folder):
     shutil.copytree(folder, output, dirs_exist_ok=True)
 
 
+def show(data, log):
+    for file in (sys.stdout.buffer, log):
+        file.write(data)
+        file.flush()
+
+
 def stop_on_signals():
     """A signal ends this program by the way of its clean-up."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda got, _: sys.exit(128 + got))
 
 
-def run(options, words, on_output=None):
+def prepare(options, words, scratch, got, say):
+    """Everything that the machine needs, in `scratch`."""
+    settings = machine.Settings(
+        xen=scratch, kernel=scratch, initramfs=scratch / "initramfs", disk=scratch / "disk",
+        console=got / "console.log", memory=options.memory, dom0_memory=options.dom0_memory, smp=options.smp,
+        xen_arguments=options.xen_arguments, kernel_arguments=options.kernel_arguments,
+        boot_deadline=options.boot_deadline, deadline=options.deadline)
+    with locked(CACHE / "lock"):
+        packages = Packages(CACHE / "packages")
+        packages.fetch(say)
+        settings.xen, settings.kernel = unpacked_xen(packages), packages.kernel()
+        pieces = Pieces(CACHE / "pieces", packages)
+        settings.accel = choose_accel(options.accel, settings, pieces, options, scratch)
+        initramfs(settings.initramfs, pieces, options, words)
+    results.make_disk(settings.disk, options.output_size << 20)
+    return settings
+
+
+def run(options, words):
     """Boots, runs `words`, returns their exit code. Raises RigError when there is none."""
     stop_on_signals()
 
@@ -108,37 +133,36 @@ def run(options, words, on_output=None):
         if not options.quiet:
             print(f"boot: {text}", file=sys.stderr, flush=True)
 
-    def show(data):
-        sys.stdout.buffer.write(data)
-        sys.stdout.flush()
-
     output = options.output.resolve()
     with tempfile.TemporaryDirectory(prefix="chaos-xen-") as folder:
         scratch = pathlib.Path(folder)
-        got = scratch / "output"  # moved when complete: runs side by side do not mix
+        got = scratch / "output"  # moved at the end: runs side by side do not mix
         got.mkdir()
-        console = got / "console.log"
-        settings = machine.Settings(
-            xen=scratch, kernel=scratch, initramfs=scratch / "initramfs", disk=scratch / "disk", console=console,
-            memory=options.memory, dom0_memory=options.dom0_memory, smp=options.smp,
-            xen_arguments=options.xen_arguments, kernel_arguments=options.kernel_arguments,
-            boot_deadline=options.boot_deadline, deadline=options.deadline)
-        with locked(CACHE / "lock"):
-            packages = Packages(CACHE / "packages")
-            packages.fetch(say)
-            settings.xen, settings.kernel = unpacked_xen(packages), packages.kernel()
-            pieces = Pieces(CACHE / "pieces", packages)
-            settings.accel = choose_accel(options.accel, settings, pieces, options, scratch)
-            initramfs(settings.initramfs, pieces, options, words)
-        results.make_disk(settings.disk, options.output_size << 20)
+        settings = prepare(options, words, scratch, got, say)
         say(f"Xen in QEMU ({settings.accel}, {settings.smp} processors, {settings.memory} MiB, dom0 "
             f"{settings.dom0_memory} MiB)")
         try:
-            took = machine.run(settings, on_output or show)
-        except Wedged as error:
-            raise Wedged(f"{error}; the end of {console}:\n{tail(console)}") from error
-        code = results.unpack(settings.disk, output)
-        if code is None:
-            raise RigError(f"the machine ended without a result; the end of {console}:\n{tail(console)}")
+            with open(got / "command.log", "wb") as log:
+                took = machine.run(settings, lambda data: show(data, log))
+            code = results.unpack(settings.disk, got)
+            if code is None:
+                raise RigError("the machine ended without a result")
+        except RigError as error:
+            raise type(error)(f"{error}; the end of {output / 'console.log'}:\n{tail(settings.console)}") from error
+        finally:
+            replace(output, got)
         say(f"exit code {code} after {took:.0f} s; output in {output}")
         return code
+
+
+def exit_code(options, words):
+    """As `run`; what the machine itself gets wrong becomes an exit code of its own."""
+    try:
+        return run(options, words)
+    except Wedged as error:
+        code = EXIT_DEADLINE
+        print(f"boot: {error}", file=sys.stderr)
+    except RigError as error:
+        code = EXIT_BROKEN
+        print(f"boot: {error}", file=sys.stderr)
+    return code
