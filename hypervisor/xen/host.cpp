@@ -106,4 +106,12 @@ Result<Host> describe_host(const Toolstack& toolstack) {
     return host;
 }
 
+Result<HostInfo> memory_of_host(const Toolstack& toolstack) {
+    xc_physinfo_t info{};
+    if (::xc_physinfo(toolstack.control(), &info) != 0) {
+        return base::fail(xen_error(errno, "asking Xen about its memory"));
+    }
+    return HostInfo{pages(info.total_pages), pages(info.free_pages)};
+}
+
 }  // namespace hypervisor::xen

@@ -27,7 +27,8 @@ constexpr int idle_per_look = 10;
 constexpr std::chrono::milliseconds death_interval{50};
 /// Windows of guests that have started are unmapped when this time has passed, in one go.
 constexpr std::chrono::milliseconds retire_after{20};
-constexpr unsigned infos_per_call = 256;
+/// As many as fit one page: libxencall keeps pages for that, and maps larger buffers anew for each call.
+constexpr unsigned infos_per_call = base::page_size / sizeof(xc_domaininfo_t);
 
 /// The runtime directory by its one true name: what tells this daemon's domains from another's.
 std::string canonical(const std::string& path) {

@@ -30,6 +30,7 @@ class XenDriver final : public Hypervisor {
     ~XenDriver() override;
 
     const Capabilities& capabilities() const override { return capabilities_; }
+    Result<HostInfo> host_info() const override { return memory_of_host(toolstack_); }
     Result<std::unique_ptr<Domain>> create_shell(const ShellSpec& spec) override;
     Result<std::vector<std::unique_ptr<Domain>>> adopt() override;
     int poll_fd() const override { return epoll_.get(); }
