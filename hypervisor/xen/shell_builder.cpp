@@ -31,22 +31,9 @@ std::uint64_t free_kib(const Toolstack& toolstack) {
     return ::xc_physinfo(toolstack.control(), &info) == 0 ? info.free_pages * (base::page_size / 1024) : 0;
 }
 
-/// Xen says ENOMEM for no memory, and also where it has no domain id left (xen/common/domctl.c: createdomain).
 base::Error creation_error(const Toolstack& toolstack, int err, std::string_view what, base::Bytes memory) {
-    if (err != ENOMEM) {
-        return xen_error(err, what);
-    }
-    const auto have = free_kib(toolstack);
-    const auto need = memory.value / 1024 + overhead_kib;
-    if (have >= need) {
-        return {base::Code::limit_reached, err,
-                std::string(what) + ": Xen has no domain id or no memory for its own structures left; " +
-                    std::to_string(have) + " KiB are free for guests"};
-    }
-    return {base::Code::no_memory, err,
-            std::string(what) + ": not enough memory: the domain needs about " + std::to_string(need) +
-                " KiB, Xen has " + std::to_string(have) + " KiB free; " + std::to_string(need - have) +
-                " KiB are missing"};
+    return err == ENOMEM ? shortage(what, memory.value / 1024 + overhead_kib, free_kib(toolstack))
+                         : xen_error(err, what);
 }
 
 Result<void> check(int result, std::string_view what) {
@@ -107,6 +94,18 @@ Result<void> place_xen_pages(const Toolstack& toolstack, base::DomId domain) {
 }
 
 }  // namespace
+
+base::Error shortage(std::string_view what, std::uint64_t need_kib, std::uint64_t free_kib) {
+    if (free_kib >= need_kib) {
+        return {base::Code::limit_reached, ENOMEM,
+                std::string(what) + ": Xen has no domain id or no memory for its own structures left; " +
+                    std::to_string(free_kib) + " KiB are free for guests"};
+    }
+    return {base::Code::no_memory, ENOMEM,
+            std::string(what) + ": not enough memory: the domain needs about " + std::to_string(need_kib) +
+                " KiB, Xen has " + std::to_string(free_kib) + " KiB free; " + std::to_string(need_kib - free_kib) +
+                " KiB are missing"};
+}
 
 Result<base::DomId> ShellBuilder::create(const Toolstack& toolstack, const ShellSpec& spec,
                                          const DomainTag& tag) const {

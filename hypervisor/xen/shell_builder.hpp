@@ -39,6 +39,10 @@ class ShellBuilder {
     std::optional<HvmHeader> header_;  // guarded by mutex_
 };
 
+/// What ENOMEM means: no_memory, or limit_reached where there is enough. Xen answers it also when it has no domain id left
+/// (xen/common/domctl.c: createdomain).
+base::Error shortage(std::string_view what, std::uint64_t need_kib, std::uint64_t free_kib);
+
 /// Renews what Xen remembers of a domain for us.
 Result<void> set_tag(const Toolstack& toolstack, base::DomId domain, const DomainTag& tag);
 

@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <set>
 
 #include "hypervisor/xen/boot_state.hpp"
 #include "hypervisor/xen/domain_tag.hpp"
 #include "hypervisor/xen/memory_plan.hpp"
+#include "hypervisor/xen/shell_builder.hpp"
 #include "hypervisor/xen/xen.hpp"
 
 namespace hypervisor::xen {
@@ -153,6 +155,33 @@ TEST(XenBootState, BeginsInFlatProtectedMode) {
     const auto* begin = reinterpret_cast<const std::byte*>(&context);
     EXPECT_EQ(reinterpret_cast<const std::byte*>(&context.cpu_descriptor) - begin,
               static_cast<std::ptrdiff_t>(sizeof(hvm_save_descriptor) + sizeof(HvmHeader)));
+}
+
+TEST(XenErrors, SayHowMuchMemoryIsMissing) {
+    const auto error = shortage("creating a domain", 4496, 1000);
+    EXPECT_EQ(error.code, base::Code::no_memory);
+    EXPECT_NE(error.message.find("3496 KiB are missing"), std::string::npos) << error.message;
+}
+
+TEST(XenErrors, TellNoMemoryFromNoDomainId) {
+    const auto error = shortage("creating a domain", 4496, 1'000'000);
+    EXPECT_EQ(error.code, base::Code::limit_reached);
+    EXPECT_NE(error.message.find("no domain id"), std::string::npos) << error.message;
+}
+
+TEST(XenErrors, KnowAnotherControlInterface) {
+    EXPECT_EQ(xen_error(EACCES, "x").code, base::Code::version_mismatch);
+    EXPECT_EQ(xen_error(EPERM, "x").code, base::Code::permission_denied);
+}
+
+TEST(XenErrors, KeepWhatTheLibrariesSay) {
+    clear_library_message();
+    xtl_log(library_logger(), XTL_DEBUG, -1, "xc", "chatter");
+    xtl_log(library_logger(), XTL_ERROR, -1, "xc", "no %s", "loader");
+    xtl_log(library_logger(), XTL_ERROR, -1, "xc", "second");
+    EXPECT_EQ(library_message(), "no loader; second");
+    clear_library_message();
+    EXPECT_EQ(library_message(), "");
 }
 
 TEST(XenDriver, SaysWhatIsMissingWithoutXen) {
