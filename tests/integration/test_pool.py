@@ -75,13 +75,9 @@ def test_pool_set_refuses(client, bad):
 
 def test_dead_shell_is_never_handed_out(daemon, client):
     fill(client, 4, 8)
-    prepared = flavour(client, 4)["prepared"]
-    shells = daemon.behind.bodies()
-    for body in shells:
+    for body in daemon.behind.bodies():
         daemon.behind.kill(body)
-    # The daemon hears of it from the hypervisor, and prepares as many again.
-    host.until(lambda: flavour(client, 4)["prepared"] >= prepared + len(shells), what="the dead shells are replaced")
-    for _ in range(20):
+    for _ in range(20):  # at once: the daemon may not have heard of it
         domain = daemon.create("noop", client)
         assert domain["state"] in ("running", "blocked")
 
