@@ -18,7 +18,12 @@
 namespace split {
 
 /// How far a launched domain has come.
-enum class Life : std::uint8_t { loaded, started, ended };
+enum class Life : std::uint8_t {
+    loading,  ///< a foreign kernel: the loader has the domain, `LiveDomain::domain` is null
+    loaded,
+    started,
+    ended,
+};
 
 /// What the user last asked a living guest to do.
 enum class Asked : std::uint8_t { nothing, power_off, reboot };

@@ -163,7 +163,8 @@ void ToolstackImpl::keep_console(LiveDomain& live) {
 Result<void> ToolstackImpl::remove(LiveDomain& live) {
     // Off the disk first: should the daemon end here, the next one destroys a domain that has no record.
     BASE_TRY(registry_.remove(live.id()));
-    if (auto destroyed = live.domain->destroy(); !destroyed) {
+    // One that is being loaded goes when its loader is done with it.
+    if (auto destroyed = live.domain ? live.domain->destroy() : Result<void>(); !destroyed) {
         if (const auto saved = registry_.save(live.record); !saved) {
             base::log(base::Level::warn, saved.error().message);
         }

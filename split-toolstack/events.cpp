@@ -46,6 +46,7 @@ void ToolstackImpl::poll() {
     for (const auto& [domain, death] : std::exchange(deaths_, {})) {
         finish_death(domain, death);
     }
+    take_loaded();
     if (lost_) {
         observer_.on_lost(*lost_);
         return;
@@ -66,7 +67,8 @@ std::optional<Clock::time_point> ToolstackImpl::deadline() const {
     if (lost_) {
         return std::nullopt;
     }
-    return earliest({timers_.next(), pool_->deadline(), flush_at_});
+    const auto load = loader_.busy() ? std::optional(Clock::now() + Loader::interval) : std::nullopt;
+    return earliest({timers_.next(), pool_->deadline(), flush_at_, load});
 }
 
 void ToolstackImpl::measured(LiveDomain& live, Clock::time_point now) {

@@ -159,10 +159,12 @@ Result<void> ToolstackImpl::boot(LiveDomain& live, const Images& images, hypervi
         images.ramdisk ? std::span<const std::byte>(*images.ramdisk) : std::span<const std::byte>();
     BASE_TRY(live.domain->load(images.image, {.cmdline = config.cmdline, .ramdisk = ramdisk}));
     watch.lap(Phase::image);
-    if (live.foreign()) {
-        BASE_TRY(live.devices.open_console(*live.domain, config, site(), noxs::Origin::fresh));
-        watch.lap(Phase::devices);
-    }
+    return set_going(live, caller);
+}
+
+Result<void> ToolstackImpl::set_going(LiveDomain& live, hypervisor::Caller caller) {
+    Stopwatch watch(live.record.timing);
+    const VmConfig& config = live.record.config;
     if (config.cpumap != 0) {
         BASE_TRY(live.domain->set_affinity(config.cpumap));
         watch.lap(Phase::devices);
@@ -218,17 +220,70 @@ Result<base::DomId> ToolstackImpl::launch_once(const Launch& order, bool& from_p
     for (const auto phase : {Phase::image, Phase::claim, Phase::devices, Phase::record}) {
         record.timing[static_cast<std::size_t>(phase)] = timing[static_cast<std::size_t>(phase)];
     }
+    if (live->foreign()) {
+        undo.dismiss();
+        return load_aside(std::move(live), images).id();
+    }
     BASE_TRY(boot(*live, images, order.caller));
     undo.dismiss();
+    return introduce(std::move(live), claim).id();
+}
+
+LiveDomain& ToolstackImpl::introduce(std::unique_ptr<LiveDomain> live, const Pool::Claim& claim) {
     const auto end = Clock::now();
-    record.total_ns = ns_between(order.begin, end);
+    live->record.total_ns = ns_between(live->begin, end);
     last_launch_ = end;
     measured(*live, end);
-    const LiveDomain& in = publish(std::move(live));
+    LiveDomain& in = publish(std::move(live));
     pool_->launched(claim.flavour, end);
     emit(EventKind::created, in);
-    told_to_run(in);
-    return in.id();
+    return in;
+}
+
+/// The domain exists from here on; `take_loaded` lets it run.
+LiveDomain& ToolstackImpl::load_aside(std::unique_ptr<LiveDomain> live, Images images) {
+    live->life = Life::loading;
+    loader_.submit({.domain = std::move(live->domain),
+                    .kernel = std::move(images.kernel),
+                    .image = images.image,
+                    .ramdisk = std::move(images.ramdisk),
+                    .cmdline = live->record.config.cmdline});
+    return introduce(std::move(live), {});
+}
+
+void ToolstackImpl::take_loaded() {
+    if (!loader_.busy()) {
+        return;
+    }
+    for (auto& done : loader_.take()) {
+        LiveDomain* live = domains_.find(done.domain->id());
+        if (live == nullptr || live->life != Life::loading) {
+            destroy_quietly(*done.domain);  // it was not to wait for
+            continue;
+        }
+        if (auto finished = finish_load(*live, std::move(done)); !finished) {
+            const auto& why = finished.error();
+            ++metrics_.failed;
+            observer_.on_event({EventKind::crashed, live->id(), live->name(), why.message, 0, why.code});
+            forget(*live, {.kind = EndKind::crash, .state = State::crashed, .text = why.message});
+        }
+    }
+}
+
+Result<void> ToolstackImpl::finish_load(LiveDomain& live, Loader::Done done) {
+    live.domain = std::move(done.domain);
+    live.life = Life::loaded;
+    live.record.timing[static_cast<std::size_t>(Phase::image)] = timing_ns(done.took);
+    BASE_TRY(done.result);
+    Stopwatch watch(live.record.timing);
+    BASE_TRY(live.devices.open_console(*live.domain, live.record.config, site(), noxs::Origin::fresh));
+    watch.lap(Phase::devices);
+    BASE_TRY(set_going(live, hypervisor::Caller::goes_on));
+    const auto now = Clock::now();
+    live.record.total_ns = ns_between(live.begin, now);
+    measured(live, now);
+    told_to_run(live);
+    return {};
 }
 
 /// A guest that can't say ready counts as ready once it runs.

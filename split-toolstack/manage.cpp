@@ -60,7 +60,8 @@ Result<void> ToolstackImpl::unpause(base::DomId domain) {
         return {};
     }
     auto done = save_wanted(*live, Wanted::running);
-    if (done) {
+    const bool exists = live->life != Life::loading;  // otherwise it runs as soon as it does
+    if (done && exists) {
         live->started = live->life == Life::loaded ? Clock::now() : live->started;
         done = live->life == Life::loaded ? live->domain->start(hypervisor::Caller::waits) : live->domain->unpause();
     }
@@ -68,7 +69,7 @@ Result<void> ToolstackImpl::unpause(base::DomId domain) {
         static_cast<void>(save_wanted(*live, Wanted::paused));
         return done;
     }
-    live->life = Life::started;
+    live->life = exists ? Life::started : live->life;
     emit(EventKind::unpaused, *live);
     told_to_run(*live);
     return {};
@@ -139,6 +140,9 @@ Result<void> ToolstackImpl::rename(base::DomId domain, std::string name) {
 Result<std::size_t> ToolstackImpl::console_write(base::DomId domain, std::span<const char> bytes) {
     BASE_ASSIGN(LiveDomain* const live, living(domain));
     auto* console = live->devices.console();
+    if (console == nullptr && live->life == Life::loading) {
+        return 0;  // as while a frontend has not connected yet
+    }
     if (console == nullptr) {
         return fail(Code::unsupported, words("domain '", live->name(), "' has no console"));
     }

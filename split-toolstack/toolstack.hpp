@@ -74,8 +74,9 @@ struct Event {
     EventKind kind;
     base::DomId domain;
     std::string name;
-    std::string detail;    ///< how it ended, the new name, the new id after a reboot ...
-    std::int32_t code{0};  ///< exit code in `shutdown`
+    std::string detail;                      ///< how it ended, the new name, the new id after a reboot ...
+    std::int32_t code{0};                    ///< exit code in `shutdown`
+    base::Code why{base::Code::guest_died};  ///< in `crashed`: of a kernel that its loader refuses, the loader's reason
 };
 
 /// Receives what happens, on the main thread. Must not call the toolstack from inside: note it and do it afterwards.
@@ -143,8 +144,11 @@ class Toolstack {
     virtual Result<void> check(const VmConfig& config) = 0;
 
     /// Launches one domain: claim a shell or prepare one, load, start (unless config.paused). Hot. `begin` is when the
-    /// request came in and `parse_ns` what parsing took; `caller` whether it waits for the guest next. On error nothing of it is left. Observer::on_event(created)
-    /// is called before it returns; `ready` comes later through Observer, or, of a guest that can't say so, before it returns.
+    /// request came in and `parse_ns` what parsing took; `caller` whether it waits for the guest next. On error nothing
+    /// of it is left. Observer::on_event(created) is called before it returns; `ready` comes later through Observer.
+    ///
+    /// A foreign kernel is loaded aside: it exists when this returns. When its loader is done it runs, and as it can't
+    /// say ready itself, that is told as `ready`; or it is told as `crashed` and `destroyed`, with the loader's reason.
     virtual Result<base::DomId> create(const VmConfig& config, Clock::time_point begin, std::uint32_t parse_ns,
                                        hypervisor::Caller caller = hypervisor::Caller::goes_on) = 0;
 

@@ -12,6 +12,7 @@
 #include "split-toolstack/domain_table.hpp"
 #include "split-toolstack/image_cache.hpp"
 #include "split-toolstack/kept_consoles.hpp"
+#include "split-toolstack/loader.hpp"
 #include "split-toolstack/pool.hpp"
 #include "split-toolstack/registry.hpp"
 #include "split-toolstack/timers.hpp"
@@ -89,6 +90,11 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
     Result<std::unique_ptr<Shell>> prepare_once(const hypervisor::ShellSpec& spec, const VmConfig& config);
     std::unique_ptr<LiveDomain> make_live(const Launch& order, const Images& images, Shell& shell) const;
     Result<void> boot(LiveDomain& live, const Images& images, hypervisor::Caller caller);
+    Result<void> set_going(LiveDomain& live, hypervisor::Caller caller);
+    LiveDomain& introduce(std::unique_ptr<LiveDomain> live, const Pool::Claim& claim);
+    LiveDomain& load_aside(std::unique_ptr<LiveDomain> live, Images images);
+    void take_loaded();
+    Result<void> finish_load(LiveDomain& live, Loader::Done done);
     LiveDomain& publish(std::unique_ptr<LiveDomain> live);
     void abandon(LiveDomain& live);
     void told_to_run(const LiveDomain& live);
@@ -155,6 +161,7 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
     std::optional<Clock::time_point> flush_at_;                      // measurements wait to be written
     Clock::time_point last_launch_{};
     std::optional<base::Error> lost_;
+    Loader loader_;             // its thread uses domains, and so the hypervisor
     std::optional<Pool> pool_;  // last: its thread uses what is above
 };
 

@@ -26,7 +26,7 @@ State state_of(const LiveDomain& live, const hypervisor::DomainInfo& info) {
 
 /// What the driver says, or nothing of it where it can't: a list must not fail for one domain.
 hypervisor::DomainInfo info_of(const LiveDomain& live) {
-    if (live.life == Life::ended) {
+    if (live.life == Life::ended || live.life == Life::loading) {
         return {};
     }
     return live.domain->info(hypervisor::Detail::state).value_or(hypervisor::DomainInfo{});
@@ -96,7 +96,9 @@ Result<DomainDetails> ToolstackImpl::details(base::DomId domain) const {
         return no_such_domain(domain);
     }
     DomainDetails details;
-    BASE_ASSIGN(details.host, live->domain->info(hypervisor::Detail::full));
+    if (live->life != Life::loading) {
+        BASE_ASSIGN(details.host, live->domain->info(hypervisor::Detail::full));
+    }
     details.view = view_of(*live, details.host);
     details.config = live->record.config;
     return details;
@@ -106,7 +108,7 @@ Result<Toolstack::ConsoleText> ToolstackImpl::console_log(base::DomId domain) co
     const LiveDomain* live = domains_.find(domain);
     if (live != nullptr) {
         const auto* console = live->devices.console();
-        if (console == nullptr) {
+        if (console == nullptr && live->life != Life::loading) {
             return fail(Code::unsupported, words("domain '", live->name(), "' has no console"));
         }
         if (!live->has_output) {

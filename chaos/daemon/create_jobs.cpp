@@ -127,15 +127,16 @@ void CreateJobs::on_ready(base::DomId domain) {
     }
 }
 
-void CreateJobs::on_end(base::DomId domain, const std::string& how) {
+void CreateJobs::on_end(base::DomId domain, base::Code why, const std::string& how) {
     const auto found = places_.find(domain.value);
     if (found == places_.end() || !found->second.waiting) {
         return;
     }
     const JobId id = found->second.job;
+    const bool ran = why == base::Code::guest_died;
     fail(id, *jobs_.at(id),
-         base::Error{base::Code::guest_died, 0,
-                     "domain " + std::to_string(domain.value) + " ended before it was ready: " + how});
+         base::Error{why, 0,
+                     ran ? "domain " + std::to_string(domain.value) + " ended before it was ready: " + how : how});
 }
 
 void CreateJobs::on_successor(base::DomId domain, base::DomId successor) {

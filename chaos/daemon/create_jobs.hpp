@@ -42,7 +42,7 @@ class CreateJobs {
 
     // What happened to a domain. Called from within the toolstack: nothing is destroyed here.
     void on_ready(base::DomId domain);
-    void on_end(base::DomId domain, const std::string& how);
+    void on_end(base::DomId domain, base::Code why, const std::string& how);
     /// It was restarted and has another id now.
     void on_successor(base::DomId domain, base::DomId successor);
     /// Its id may belong to another domain from now on.

@@ -18,6 +18,7 @@ struct Ending {
     std::string reason;  ///< name of the event: "shutdown", "crashed", "destroyed", "lost"
     std::string how;     ///< in words
     int exit_code{0};
+    base::Code why{base::Code::guest_died};  ///< split::Event::why
 
     void write_members(json::Writer& writer) const {
         writer.member("reason", reason).member("how", how).member("exit_code", exit_code);

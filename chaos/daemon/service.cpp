@@ -170,7 +170,7 @@ void Service::note_ending(const split::Event& event) {
         }
     }
     endings_.push_back(
-        {{event.domain, event.name, std::string(split::event_name(event.kind)), event.detail, event.code},
+        {{event.domain, event.name, std::string(split::event_name(event.kind)), event.detail, event.code, event.why},
          gone,
          base::dom0});
 }
@@ -199,7 +199,7 @@ void Service::tell_endings() {
         if (restarted) {
             create_jobs_.on_successor(ending.id, pending.successor);
         } else {
-            create_jobs_.on_end(ending.id, ending.how.empty() ? ending.reason : ending.how);
+            create_jobs_.on_end(ending.id, ending.why, ending.how.empty() ? ending.reason : ending.how);
         }
         end_waits_.on_end(ending);
         consoles_.close(ending, pending.successor);

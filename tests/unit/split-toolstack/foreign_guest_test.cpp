@@ -17,6 +17,23 @@ class ForeignGuest : public ToolstackTest {
         machine->capabilities.foreign_kernels = true;
         kernel = dir.write("vmlinuz", test_support::build_bzimage());
     }
+    /// Polls until it runs, or its loader has refused it.
+    bool loaded(base::DomId id) {
+        return test_support::eventually([this, id] {
+            toolstack->poll();
+            return !toolstack->view(id) || toolstack->is_ready(id);
+        });
+    }
+    Result<base::DomId> launch(const VmConfig& order) {
+        auto id = create(order);
+        EXPECT_TRUE(!id || loaded(*id));
+        return id;
+    }
+    base::DomId launch_named(const std::string& name) {
+        const auto id = launch(config(name));
+        EXPECT_TRUE(id) << id.error().message;
+        return id.value_or(base::DomId{});
+    }
     std::string error_of(const VmConfig& order, base::Code code) {
         const auto checked = toolstack->check(order);
         const auto created = create(order);
@@ -36,7 +53,7 @@ TEST_F(ForeignGuest, BootsThroughTheDriversLoader) {
     auto order = config("linux");
     order.cmdline = "console=hvc0";
     order.ramdisk = dir.write("initrd", std::string("files"));
-    const auto id = create(order);
+    const auto id = launch(order);
     ASSERT_TRUE(id) << id.error().message;
     const auto* guest = machine->find(*id);
     EXPECT_EQ(guest->spec.kind, GuestKind::pvh);
@@ -61,7 +78,7 @@ TEST_F(ForeignGuest, XenPvhForcesTheKind) {
     open();
     auto order = config("linux");
     order.pvh = false;
-    const auto id = create(order);
+    const auto id = launch(order);
     ASSERT_TRUE(id) << id.error().message;
     EXPECT_EQ(machine->find(*id)->spec.kind, GuestKind::pv);
     EXPECT_EQ(toolstack->details(*id)->config.pvh, false);
@@ -69,7 +86,7 @@ TEST_F(ForeignGuest, XenPvhForcesTheKind) {
 
 TEST_F(ForeignGuest, IsReadyOnceItRuns) {
     open();
-    const auto id = create_named("linux");
+    const auto id = launch_named("linux");
     EXPECT_TRUE(toolstack->is_ready(id));
     EXPECT_NE(toolstack->view(id)->ready_ns, 0u);
     auto order = config("later");
@@ -77,6 +94,7 @@ TEST_F(ForeignGuest, IsReadyOnceItRuns) {
     const auto later = create(order).value();
     EXPECT_FALSE(toolstack->is_ready(later));
     ASSERT_TRUE(toolstack->unpause(later));
+    EXPECT_TRUE(loaded(later));
     EXPECT_TRUE(toolstack->view(later)->ready);
     EXPECT_THAT(recorder.take(),
                 ElementsAre("created linux", "ready linux", "created later", "unpaused later", "ready later"));
@@ -84,7 +102,7 @@ TEST_F(ForeignGuest, IsReadyOnceItRuns) {
 
 TEST_F(ForeignGuest, ItsConsoleGoesBothWaysAndIsKept) {
     open();
-    const auto id = create_named("linux");
+    const auto id = launch_named("linux");
     guest(id).say("Linux version 6.1\n");
     toolstack->poll();
     EXPECT_EQ(recorder.console, "Linux version 6.1\n");
@@ -102,7 +120,7 @@ TEST_F(ForeignGuest, WithoutConsoleItHasNoChannelForOne) {
     open();
     auto order = config("mute");
     order.console = false;
-    const auto id = create(order);
+    const auto id = launch(order);
     ASSERT_TRUE(id);
     EXPECT_EQ(machine->find(*id)->ports, 0u);
     EXPECT_EQ(toolstack->console_log(*id).error().code, base::Code::unsupported);
@@ -110,7 +128,7 @@ TEST_F(ForeignGuest, WithoutConsoleItHasNoChannelForOne) {
 
 TEST_F(ForeignGuest, ALaterDaemonServesItsConsole) {
     open();
-    const auto id = create_named("linux");
+    const auto id = launch_named("linux");
     guest(id).say("before ");
     toolstack->poll();
     toolstack.reset();
@@ -131,7 +149,7 @@ TEST_F(ForeignGuest, ALaterDaemonServesItsConsole) {
 
 TEST_F(ForeignGuest, IsAdoptedWithAWithdrawnConsole) {
     open();
-    const auto id = create_named("linux");
+    const auto id = launch_named("linux");
     toolstack.reset();
     machine->fail(Verb::map_grant, base::Code::protocol_error);
     open();
@@ -141,7 +159,7 @@ TEST_F(ForeignGuest, IsAdoptedWithAWithdrawnConsole) {
 
 TEST_F(ForeignGuest, CanNotBeAskedToShutDown) {
     open();
-    const auto id = create_named("linux");
+    const auto id = launch_named("linux");
     for (const auto& done : {toolstack->shutdown(id), toolstack->reboot(id)}) {
         ASSERT_FALSE(done);
         EXPECT_EQ(done.error().code, base::Code::unsupported);
@@ -153,13 +171,14 @@ TEST_F(ForeignGuest, CanNotBeAskedToShutDown) {
 
 TEST_F(ForeignGuest, RebootsByItself) {
     open();
-    const auto id = create_named("linux");
+    const auto id = launch_named("linux");
     recorder.take();
     machine->die(id, {.kind = DeathKind::rebooted});
     toolstack->poll();
-    EXPECT_THAT(recorder.take(), ElementsAre("destroyed linux", "created linux", "ready linux", "rebooted linux"));
     const auto again = toolstack->find("linux");
     ASSERT_TRUE(again);
+    EXPECT_TRUE(loaded(*again));
+    EXPECT_THAT(recorder.take(), ElementsAre("destroyed linux", "created linux", "rebooted linux", "ready linux"));
     EXPECT_NE(*again, id);
     EXPECT_EQ(machine->find(*again)->spec.kind, GuestKind::pvh);
 }
@@ -191,12 +210,78 @@ TEST_F(ForeignGuest, NeedsADriverThatCan) {
 
 TEST_F(ForeignGuest, AFailureAtAnyStepLeavesNothing) {
     open();
-    for (const auto verb : {Verb::create_shell, Verb::open_channel, Verb::load, Verb::map_grant, Verb::start}) {
+    for (const auto verb : {Verb::create_shell, Verb::open_channel}) {
         machine->fail(verb, base::Code::io_error);
         EXPECT_FALSE(create(config("x"))) << static_cast<int>(verb);
         expect_nothing_left();
     }
-    EXPECT_TRUE(create(config("x")));
+    EXPECT_TRUE(toolstack->is_ready(launch_named("x")));
+}
+
+TEST_F(ForeignGuest, WhatItsLoaderRefusesEndsWithTheReason) {
+    open();
+    for (const auto verb : {Verb::load, Verb::map_grant, Verb::start}) {
+        recorder.take();
+        machine->fail(verb, base::Code::invalid_image);
+        const auto id = create(config("x"));
+        ASSERT_TRUE(id);
+        ASSERT_TRUE(loaded(*id));
+        EXPECT_THAT(recorder.take(), ElementsAre("created x", "crashed x", "destroyed x")) << static_cast<int>(verb);
+        const auto& crash = *std::prev(recorder.events.end(), 2);
+        EXPECT_EQ(crash.why, base::Code::invalid_image);
+        EXPECT_FALSE(crash.detail.empty());
+        expect_nothing_left();
+    }
+}
+
+TEST_F(ForeignGuest, CanBeUsedWhileItIsLoaded) {
+    open();
+    const auto id = create(config("linux")).value();
+    EXPECT_EQ(toolstack->list().size(), 1u);
+    EXPECT_TRUE(toolstack->details(id));
+    EXPECT_EQ(toolstack->console_log(id)->bytes, "");
+    EXPECT_EQ(toolstack->console_write(id, std::string_view("x")).value(), 0u);
+    ASSERT_TRUE(toolstack->pause(id));
+    ASSERT_TRUE(toolstack->rename(id, "gnu"));
+    ASSERT_TRUE(toolstack->unpause(id));
+    EXPECT_TRUE(loaded(id));
+    EXPECT_EQ(toolstack->view(id)->name, "gnu");
+}
+
+TEST_F(ForeignGuest, PausedWhileItIsLoadedItWaits) {
+    open();
+    const auto id = create(config("linux")).value();
+    ASSERT_TRUE(toolstack->pause(id));
+    EXPECT_TRUE(test_support::eventually([&] {
+        toolstack->poll();
+        return toolstack->details(id)->host.phase == hypervisor::Phase::loaded;
+    }));
+    EXPECT_FALSE(toolstack->is_ready(id));
+    ASSERT_TRUE(toolstack->unpause(id));
+    EXPECT_TRUE(toolstack->is_ready(id));
+}
+
+TEST_F(ForeignGuest, DestroyedWhileItIsLoadedItIsGone) {
+    open();
+    const auto id = create(config("linux")).value();
+    ASSERT_TRUE(toolstack->destroy(id));
+    EXPECT_FALSE(toolstack->view(id));
+    EXPECT_TRUE(test_support::eventually([this] {
+        toolstack->poll();
+        return machine->ids().empty();
+    }));
+    expect_nothing_left();
+}
+
+TEST_F(ForeignGuest, ADaemonThatEndsWhileItLoadsLeavesAGuestOrNone) {
+    open();
+    const auto id = create(config("linux")).value();
+    reopen();
+    if (toolstack->view(id)) {  // its load was through
+        EXPECT_EQ(machine->find(id)->phase, hypervisor::Phase::started);
+        ASSERT_TRUE(toolstack->destroy(id));
+    }
+    expect_nothing_left();
 }
 
 }  // namespace
