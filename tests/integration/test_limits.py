@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import threading
@@ -128,6 +129,7 @@ def test_socket_path_too_long(make_daemon):
     assert "107" in result.stderr
 
 
+@pytest.mark.drivers("process", reason="a domain of Xen costs its daemon no descriptor")
 def test_descriptors_exhausted(make_daemon):
     daemon = make_daemon(wrapper=["prlimit", "--nofile=160:160"])
     client = daemon.client()
@@ -141,6 +143,40 @@ def test_descriptors_exhausted(make_daemon):
     assert len(daemon.names()) == len(made) == len(daemon.domain_files())
     client.call("domain.destroy", all=True)
     daemon.create("noop", client)
+
+
+@pytest.mark.drivers("xen", reason="memory of a process is its host's, and given when it is used")
+def test_memory_exhausted(daemon, client):
+    """The error says how much is missing; what was made stays, and what is given back can be used again."""
+    made = []
+    with pytest.raises(RpcError) as error:
+        for _ in range(64):
+            made.append(daemon.create("noop", client, memory="512MiB"))
+    assert error.value.name == "no_memory", error.value
+    assert re.search(r"\d+ [KM]iB", error.value.message), error.value.message
+    assert len(daemon.names()) == len(made) == len(daemon.domain_files())
+    client.call("domain.destroy", id=made.pop()["id"])
+    daemon.create("noop", client, memory="512MiB")
+
+
+def test_cycles_leave_nothing_behind(daemon, client):
+    client.call("pool.set", memory=4, vcpus=1, floor=4, ceiling=4)
+
+    def cycle():
+        daemon.create("echo", client, count=20)
+        client.call("domain.destroy", all=True)
+        daemon.await_full_pool(client)
+
+    def held():
+        return len(host.descriptors(daemon.process.pid)), len(daemon.behind.bodies())
+
+    cycle()
+    before, free_before = held(), daemon.behind.free_memory()
+    for _ in range(5):
+        cycle()
+    host.until(lambda: held() == before, what=f"{before} descriptors and domains, now {held()}")
+    slack = 64 << 10  # less than a page for each domain that there was: Xen's own heap breathes
+    host.until(lambda: daemon.behind.free_memory() >= free_before - slack, what="the memory is free again")
 
 
 def test_limit_of_domains(make_daemon):

@@ -25,8 +25,15 @@ class Processes:
     def bodies(self):
         return [child for pid in self.owner_pids() for child in host.children(pid)]
 
+    def describe_all(self):
+        return {pid: host.read(pid, "cmdline") for pid in self.bodies()}
+
     def body_of(self, domain):
         return self.daemon.client().call("domain.get", id=domain["id"])["host_pid"]
+
+    def free_memory(self):
+        """Of the machine, in bytes; 0 where that says nothing about domains."""
+        return 0
 
     def is_alive(self, pid):
         return host.alive(pid)
@@ -64,9 +71,16 @@ class XenDomains:
     def bodies(self):
         return [info.domain for info in xen.domains_of(self.daemon.runtime)]
 
+    def describe_all(self):
+        return [f"domain {info.domain}: flags {info.flags:#x}, {info.tot_pages} of {info.max_pages} pages"
+                for info in xen.domains_of(self.daemon.runtime)]
+
     def body_of(self, domain):
         assert self.daemon.client().call("domain.get", id=domain["id"])["host_pid"] == 0
         return domain["id"]
+
+    def free_memory(self):
+        return xen.control().free_bytes()
 
     def is_alive(self, domain):
         info = xen.control().info(domain)

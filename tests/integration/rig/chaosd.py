@@ -59,7 +59,7 @@ class Chaosd:
         try:
             with Client(self.socket) as client:
                 return client.call("hello")
-        except (FileNotFoundError, ConnectionRefusedError, Disconnected):
+        except (FileNotFoundError, ConnectionError, Disconnected):
             return None
 
     def stop(self):
@@ -92,7 +92,10 @@ class Chaosd:
         for pid in self.owners:
             assert host.wait_end(pid), f"process {pid} outlives its daemon: {host.read(pid, 'cmdline')}"
         assert host.mentioning(str(self.folder)) == []
-        host.until(lambda: not self.behind.bodies(), what="no domain is left behind")
+        try:
+            host.until(lambda: not self.behind.bodies(), what="no domain is left behind")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.behind.describe_all()}\nlog:\n{self.log_text()}") from error
         for folder in ("domains", "console", "spare"):
             assert self.files(folder) == []
 
@@ -153,9 +156,9 @@ class Chaosd:
         """chaosd, also one that a CLI has started."""
         return self.programs("chaosd")
 
-    def await_full_pool(self):
+    def await_full_pool(self, client=None):
         """Waits until no shell is being prepared."""
-        client = self.client()
+        client = client or self.client()
         host.until(lambda: all(f["ready"] >= f["target"] for f in client.call("pool.status")["flavours"]),
                    what="the pool is full")
 

@@ -50,6 +50,11 @@ class Control:
     def info(self, domain):
         return next((info for info in self.domains() if info.domain == domain), None)
 
+    def free_bytes(self):
+        found = ctypes.c_uint64()
+        self.call("xc_availheap", ctypes.c_int(0), ctypes.c_int(0), ctypes.c_int(-1), ctypes.byref(found))
+        return found.value
+
     def crash(self, domain):
         self.call("xc_domain_shutdown", ctypes.c_uint32(domain), ctypes.c_int(SHUTDOWN_CRASH))
 
