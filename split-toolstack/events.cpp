@@ -67,8 +67,7 @@ std::optional<Clock::time_point> ToolstackImpl::deadline() const {
     if (lost_) {
         return std::nullopt;
     }
-    const auto load = loader_.busy() ? std::optional(Clock::now() + Loader::interval) : std::nullopt;
-    return earliest({timers_.next(), pool_->deadline(), flush_at_, load});
+    return earliest({timers_.next(), pool_->deadline(), flush_at_, loader_.deadline()});
 }
 
 void ToolstackImpl::measured(LiveDomain& live, Clock::time_point now) {

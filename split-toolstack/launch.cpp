@@ -252,7 +252,7 @@ LiveDomain& ToolstackImpl::load_aside(std::unique_ptr<LiveDomain> live, Images i
 }
 
 void ToolstackImpl::take_loaded() {
-    if (!loader_.busy()) {
+    if (!loader_.deadline()) {
         return;
     }
     for (auto& done : loader_.take()) {

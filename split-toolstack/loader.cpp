@@ -18,7 +18,9 @@ Loader::~Loader() {
 }
 
 void Loader::submit(Job job) {
-    ++pending_;
+    if (pending_++ == 0) {
+        look_at_ = Clock::now() + interval;
+    }
     {
         const std::lock_guard lock(mutex_);
         jobs_.push_back(std::move(job));
@@ -36,6 +38,7 @@ std::vector<Loader::Done> Loader::take() {
         done.swap(done_);
     }
     pending_ -= done.size();
+    look_at_ = Clock::now() + interval;
     return done;
 }
 

@@ -5,6 +5,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -43,15 +44,16 @@ class Loader {
     // ---- main thread
 
     void submit(Job job);
-    /// Something is under way or waits to be taken.
-    bool busy() const { return pending_ != 0; }
+    /// When `take` may have something; nothing while nothing is under way.
+    std::optional<Clock::time_point> deadline() const { return pending_ == 0 ? std::nullopt : std::optional(look_at_); }
     /// What is done since the last call.
     std::vector<Done> take();
 
  private:
     void run();
 
-    std::size_t pending_{0};  // main
+    std::size_t pending_{0};       // main: under way, or done and not yet taken
+    Clock::time_point look_at_{};  // main
     std::mutex mutex_;
     std::condition_variable wake_;
     std::deque<Job> jobs_;    // guarded

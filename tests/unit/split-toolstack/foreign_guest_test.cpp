@@ -248,6 +248,18 @@ TEST_F(ForeignGuest, CanBeUsedWhileItIsLoaded) {
     EXPECT_EQ(toolstack->view(id)->name, "gnu");
 }
 
+TEST_F(ForeignGuest, TheClockBringsItsLoadToAnEnd) {
+    open();
+    const auto id = create(config("linux")).value();
+    // As the daemon does it: poll when the deadline has passed, and not before.
+    EXPECT_TRUE(test_support::eventually([&] {
+        if (toolstack->deadline().value_or(Clock::time_point::max()) <= Clock::now()) {
+            toolstack->poll();
+        }
+        return toolstack->is_ready(id);
+    }));
+}
+
 TEST_F(ForeignGuest, PausedWhileItIsLoadedItWaits) {
     open();
     const auto id = create(config("linux")).value();
