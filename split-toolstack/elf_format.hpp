@@ -119,6 +119,7 @@ inline constexpr std::uint32_t section_note = 7;
 inline constexpr std::uint32_t xen_note_xen_version = 5;    // XEN_ELFNOTE_XEN_VERSION
 inline constexpr std::uint32_t xen_note_guest_os = 6;       // XEN_ELFNOTE_GUEST_OS
 inline constexpr std::uint32_t xen_note_loader = 8;         // XEN_ELFNOTE_LOADER
+inline constexpr std::uint32_t xen_note_features = 10;      // XEN_ELFNOTE_FEATURES
 inline constexpr std::uint32_t xen_note_phys32_entry = 18;  // XEN_ELFNOTE_PHYS32_ENTRY
 inline constexpr std::uint32_t noxs_note_entry64 = 1;
 

@@ -38,16 +38,30 @@ std::optional<T> copy(std::span<const std::byte> file, std::uint64_t offset) {
     return out;
 }
 
-/// The note types of vendor "Xen" below 32, and whether there is one of vendor "noxs".
+/// The notes of vendor "Xen" by their type, below 32, and whether there is one of vendor "noxs".
 struct Notes {
-    std::uint32_t xen{0};
+    std::array<std::optional<std::string_view>, 32> xen{};  // content up to its first NUL
     bool any_xen{false};
     bool noxs{false};
     unsigned left{max_notes};
 
-    bool has(std::uint32_t type) const { return (xen >> type & 1) != 0; }
+    bool has(std::uint32_t type) const { return xen[type].has_value(); }
+    std::string_view text(std::uint32_t type) const { return xen[type].value_or(std::string_view()); }
     bool found() const { return any_xen || noxs; }
+    void add(const Notes& more) {
+        for (std::size_t i = 0; i < xen.size(); ++i) {
+            xen[i] = more.xen[i] ? more.xen[i] : xen[i];
+        }
+        any_xen = any_xen || more.any_xen;
+        noxs = noxs || more.noxs;
+        left = more.left;
+    }
 };
+
+std::string_view text_of(std::span<const std::byte> bytes) {
+    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    return text.substr(0, text.find('\0'));
+}
 
 void read_notes(std::span<const std::byte> notes, std::uint64_t align, Notes& out) {
     const auto round_up = [align](std::uint64_t n) { return (n + align - 1) & ~(align - 1); };
@@ -65,7 +79,9 @@ void read_notes(std::span<const std::byte> notes, std::uint64_t align, Notes& ou
         out.noxs = out.noxs || vendor == std::string_view("noxs", 5);
         if (vendor == std::string_view("Xen", 4)) {
             out.any_xen = true;
-            out.xen |= note->type < 32 ? 1U << note->type : 0;
+            if (note->type < out.xen.size()) {
+                out.xen[note->type] = text_of(notes.subspan(desc_at, note->descsz));
+            }
         }
         at = round_up(desc_at + note->descsz);
     }
@@ -153,16 +169,45 @@ class Scan {
         if (!seen.found() && align == 8) {
             read_notes(bytes, 8, seen);
         }
-        notes_ = {.xen = notes_.xen | seen.xen,
-                  .any_xen = notes_.any_xen || seen.any_xen,
-                  .noxs = notes_.noxs || seen.noxs,
-                  .left = seen.left};
+        notes_.add(seen);
     }
 
     std::span<const std::byte> file_;
     const typename Class::File& header_;
     Notes notes_;
 };
+
+/// What Xen's loader knows of the note FEATURES (Xen, common/libelf/libelf-dominfo.c).
+constexpr std::array known_features = {"writable_page_tables",
+                                       "writable_descriptor_tables",
+                                       "auto_translated_physmap",
+                                       "supervisor_mode_kernel",
+                                       "pae_pgdir_above_4gb",
+                                       "hvm_callback_vector",
+                                       "dom0"};
+
+/// Why Xen's loader will not take a PV kernel of these notes, which it says to nobody; empty: it may.
+std::string objection(const Notes& notes) {
+    const auto loader = notes.text(elf::xen_note_loader);
+    const auto system = notes.text(elf::xen_note_guest_os);
+    if (!loader.starts_with("generic") && !system.starts_with("linux")) {
+        return words("its notes ask for the loader '", loader, "' and the system '", system,
+                     "', Xen's is for 'generic' or 'linux'");
+    }
+    const auto version = notes.text(elf::xen_note_xen_version);
+    if (!version.starts_with("xen-3.0")) {
+        return words("its notes ask for Xen version '", version, "', expected 'xen-3.0'");
+    }
+    auto features = notes.text(elf::xen_note_features);
+    while (!features.empty()) {
+        const auto feature = features.substr(0, features.find('|'));
+        features.remove_prefix(std::min(features.size(), feature.size() + 1));
+        if (feature.starts_with('!') && std::ranges::find(known_features, feature.substr(1)) == known_features.end()) {
+            return words("its notes require the feature '", feature.substr(1), "', which Xen's loader does not know");
+        }
+    }
+    return {};
+}
 
 template <class Class>
 Result<ImageOffer> classify_elf(std::span<const std::byte> file, std::string_view name) {
@@ -177,12 +222,14 @@ Result<ImageOffer> classify_elf(std::span<const std::byte> file, std::string_vie
     }
     ImageOffer offer{.format = ImageFormat::elf};
     offer.pvh = notes.has(elf::xen_note_phys32_entry);
-    // Without the PVH entry any note of Xen's means PV, and Xen's loader says which ones are missing.
-    const bool complete =
-        notes.has(elf::xen_note_xen_version) && (notes.has(elf::xen_note_loader) || notes.has(elf::xen_note_guest_os));
-    offer.pv = offer.pvh ? complete : notes.any_xen || scan.has_section("__xen_guest");
+    const auto against_pv = notes.any_xen ? objection(notes) : std::string();
+    // Without the PVH entry any note of Xen's means PV.
+    offer.pv = offer.pvh ? against_pv.empty() : notes.any_xen || scan.has_section("__xen_guest");
     if (!offer.pvh && !offer.pv) {
         return ImageOffer{};
+    }
+    if (!offer.pvh && !against_pv.empty()) {
+        return fail(Code::invalid_image, words(name, ": a PV kernel that Xen does not boot: ", against_pv));
     }
     if (header->machine != elf::machine_x86_64 && header->machine != elf::machine_386) {
         return fail(Code::invalid_image, words(name, ": it is built for ELF machine ", header->machine,

@@ -31,6 +31,13 @@ std::uint64_t free_kib(const Toolstack& toolstack) {
     return ::xc_physinfo(toolstack.control(), &info) == 0 ? info.free_pages * (base::page_size / 1024) : 0;
 }
 
+/// What a domain that is half-way has got: an error is about what there was before.
+std::uint64_t held_kib(const Toolstack& toolstack, base::DomId domain) {
+    xc_domaininfo_t info{};
+    const bool found = ::xc_domain_getinfolist(toolstack.control(), domain.value, 1, &info) == 1;
+    return found && info.domain == domain.value ? info.tot_pages * (base::page_size / 1024) : 0;
+}
+
 base::Error creation_error(const Toolstack& toolstack, int err, std::string_view what, base::Bytes memory) {
     return err == ENOMEM ? shortage(what, memory.value / 1024 + overhead_kib, free_kib(toolstack))
                          : xen_error(err, what);
@@ -76,7 +83,8 @@ Result<void> populate(const Toolstack& toolstack, base::DomId domain, const Shel
             }
             if (::xc_domain_populate_physmap_exact(toolstack.control(), domain.value, pages.size(), 0, 0,
                                                    pages.data()) != 0) {
-                return base::fail(creation_error(toolstack, ENOMEM, "memory of a domain", spec.memory));
+                return base::fail(shortage("memory of a domain", spec.memory.value / 1024,
+                                           free_kib(toolstack) + held_kib(toolstack, domain)));
             }
         }
     }
@@ -97,9 +105,12 @@ Result<void> place_xen_pages(const Toolstack& toolstack, base::DomId domain) {
 
 base::Error shortage(std::string_view what, std::uint64_t need_kib, std::uint64_t free_kib) {
     if (free_kib >= need_kib) {
-        return {base::Code::limit_reached, ENOMEM,
-                std::string(what) + ": Xen has no domain id or no memory for its own structures left; " +
-                    std::to_string(free_kib) + " KiB are free for guests"};
+        return {
+            base::Code::limit_reached, ENOMEM,
+            std::string(what) +
+                ": Xen has no domain id, or no memory below 4 GiB for its own structures left (dma_bits=32 on Xen's "
+                "command line keeps some: docs/xen.md); " +
+                std::to_string(free_kib) + " KiB are free for guests"};
     }
     return {base::Code::no_memory, ENOMEM,
             std::string(what) + ": not enough memory: the domain needs about " + std::to_string(need_kib) +
@@ -140,9 +151,6 @@ Result<void> ShellBuilder::build_native(const Toolstack& toolstack, base::DomId 
     auto* control = toolstack.control();
     BASE_TRY(populate(toolstack, domain, spec));
     BASE_TRY(place_xen_pages(toolstack, domain));
-    // A guest without an IDT ends any fault in a triple fault: a crash, where Xen would take it for a reboot.
-    BASE_TRY(check(::xc_hvm_param_set(control, domain.value, HVM_PARAM_TRIPLE_FAULT_REASON, SHUTDOWN_crash),
-                   "setting the meaning of a triple fault"));
     BASE_ASSIGN(const auto head, header(toolstack, domain));
     auto context = boot_context(head);
     return check(
@@ -162,6 +170,12 @@ Result<ShellBuilder::Shell> ShellBuilder::build(const Toolstack& toolstack, cons
     });
     BASE_TRY(set_limits(toolstack, domain, spec));
     BASE_TRY(size_paging_pool(toolstack, domain, spec, hap_));
+    if (spec.kind != GuestKind::pv) {
+        // A crash, where Xen would take it for a reboot; in a guest without an IDT any fault ends so.
+        BASE_TRY(
+            check(::xc_hvm_param_set(toolstack.control(), domain.value, HVM_PARAM_TRIPLE_FAULT_REASON, SHUTDOWN_crash),
+                  "setting the meaning of a triple fault"));
+    }
     if (native) {
         BASE_TRY(build_native(toolstack, domain, spec));
     }

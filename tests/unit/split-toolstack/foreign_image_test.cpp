@@ -17,7 +17,15 @@ using testing::HasSubstr;
 
 using Notes = std::vector<ElfPlan::Note>;
 const Notes pvh_notes{{"Xen", elf::xen_note_phys32_entry, 0x100000}};
-const Notes pv_notes{{"Xen", elf::xen_note_loader, 0}, {"Xen", elf::xen_note_xen_version, 0}};
+
+/// At most seven characters as the content of a note.
+std::uint64_t text(std::string_view words) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, words.data(), std::min<std::size_t>(words.size(), 7));
+    return value;
+}
+const Notes pv_notes{{"Xen", elf::xen_note_loader, text("generic")},
+                     {"Xen", elf::xen_note_xen_version, text("xen-3.0")}};
 constexpr ImageOffer only_pvh{.format = ImageFormat::elf, .pvh = true};
 constexpr ImageOffer only_pv{.format = ImageFormat::elf, .pv = true};
 constexpr ImageOffer either{.format = ImageFormat::elf, .pvh = true, .pv = true};
@@ -56,7 +64,28 @@ TEST(ForeignImage, GoesByTheNotesOfXen) {
     EXPECT_EQ(offer_of(elf_of(joined(pv_notes, pvh_notes))), either);
     EXPECT_EQ(offer_of(elf_of(joined({{"Xen", elf::xen_note_guest_os, 0}}, pvh_notes))), only_pvh)
         << "the PV loader wants a Xen version";
-    EXPECT_EQ(offer_of(elf_of({{"Xen", 999, 0}})), only_pv) << "its loader says what is missing";
+}
+
+TEST(ForeignImage, SaysWhyXenDoesNotBootAPvKernel) {
+    const auto refused = [](const Notes& notes) {
+        const auto offer = classify_image(elf_of(notes), "k");
+        EXPECT_FALSE(offer);
+        EXPECT_EQ(offer.error().code, base::Code::invalid_image);
+        return offer.error().message;
+    };
+    const auto with = [](std::string_view loader, std::string_view version, std::string_view features) {
+        return Notes{{"Xen", elf::xen_note_loader, text(loader)},
+                     {"Xen", elf::xen_note_xen_version, text(version)},
+                     {"Xen", elf::xen_note_features, text(features)}};
+    };
+    EXPECT_TRUE(classify_image(elf_of(with("generic", "xen-3.0", "!dom0|x")), "k"));
+    EXPECT_TRUE(classify_image(
+        elf_of({{"Xen", elf::xen_note_guest_os, text("linux")}, {"Xen", elf::xen_note_xen_version, text("xen-3.0")}}),
+        "k"));
+    EXPECT_THAT(refused(with("home", "xen-3.0", "")), testing::HasSubstr("the loader 'home'"));
+    EXPECT_THAT(refused(with("generic", "xen-9", "")), testing::HasSubstr("Xen version 'xen-9'"));
+    EXPECT_THAT(refused(with("generic", "xen-3.0", "a|!warp")), testing::HasSubstr("the feature 'warp'"));
+    EXPECT_THAT(refused({{"Xen", 999, 0}}), testing::HasSubstr("the loader ''"));
 }
 
 TEST(ForeignImage, ReadsBothClasses) {
