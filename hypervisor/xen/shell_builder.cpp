@@ -151,6 +151,10 @@ Result<void> ShellBuilder::build_native(const Toolstack& toolstack, base::DomId 
     auto* control = toolstack.control();
     BASE_TRY(populate(toolstack, domain, spec));
     BASE_TRY(place_xen_pages(toolstack, domain));
+    // A guest of ours has no IDT: any fault ends in a triple fault, which Xen would take for a reboot. It is one where
+    // Linux is the guest, which reboots so.
+    BASE_TRY(check(::xc_hvm_param_set(control, domain.value, HVM_PARAM_TRIPLE_FAULT_REASON, SHUTDOWN_crash),
+                   "setting the meaning of a triple fault"));
     BASE_ASSIGN(const auto head, header(toolstack, domain));
     auto context = boot_context(head);
     return check(
@@ -170,12 +174,6 @@ Result<ShellBuilder::Shell> ShellBuilder::build(const Toolstack& toolstack, cons
     });
     BASE_TRY(set_limits(toolstack, domain, spec));
     BASE_TRY(size_paging_pool(toolstack, domain, spec, hap_));
-    if (spec.kind != GuestKind::pv) {
-        // A crash, where Xen would take it for a reboot; in a guest without an IDT any fault ends so.
-        BASE_TRY(
-            check(::xc_hvm_param_set(toolstack.control(), domain.value, HVM_PARAM_TRIPLE_FAULT_REASON, SHUTDOWN_crash),
-                  "setting the meaning of a triple fault"));
-    }
     if (native) {
         BASE_TRY(build_native(toolstack, domain, spec));
     }
