@@ -42,6 +42,8 @@ def initramfs(path, pieces, options, words):
                 shutil.copyfileobj(part, file, 1 << 20)
         archive = Cpio(file)
         pieces.project(archive, options.build.resolve())
+        if options.with_kernel:
+            archive.copy(pieces.packages.kernel(), userland.KERNEL)
         for entry in options.add:
             source, _, inside = entry.partition(":")
             userland.add(archive, source, inside or place_inside(source))

@@ -21,6 +21,7 @@ def parser(output, **settings):
     parser.add_argument("--with-xl", action="store_true",
                         help="xl, both xenstoreds, xenconsoled; `xl-up [xenstored|oxenstored]` inside starts them")
     parser.add_argument("--with-python", action="store_true", help="python3 with pytest, and the tools the tests call")
+    parser.add_argument("--with-kernel", action="store_true", help="dom0's own kernel as /boot/vmlinuz, for guests")
     parser.add_argument("--module", action="append", default=[], metavar="NAME", help="a further kernel module of dom0")
     parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="for the command")
     parser.add_argument("--xen-arguments", default="", metavar="WORDS", help="added to Xen's command line")

@@ -29,6 +29,7 @@ PYTHON_LEFT_OUT = re.compile(r"/(test|tests|idlelib|tkinter|turtledemo|lib2to3|e
                              r"config-\S+|_(ssl|hashlib|sqlite3|tkinter|curses\w*|dbm|gdbm)\.\S+|readline\.\S+\.so)(/|$)")
 HOST_TOOLS = ["setpriv", "prlimit"]
 PROJECT = "/chaos"  # where the repository's files are inside
+KERNEL = "/boot/vmlinuz"
 
 
 def libraries(paths, search=""):
@@ -172,8 +173,8 @@ class Pieces:
                 add(archive, build / "bin" / name, f"{PROJECT}/build/bin/{name}")
         for name in ("chaos", "chaosd", "chaos-hv"):
             archive.link(f"/usr/local/bin/{name}", f"{PROJECT}/build/bin/{name}")
-        for path in sorted((build / "guests").glob("*.elf")):
-            archive.copy(path, f"{PROJECT}/build/guests/{path.name}")
+        for path in sorted([*build.glob("guests/*.elf"), *build.glob("foreign/*.elf")]):
+            archive.copy(path, f"{PROJECT}/build/{path.relative_to(build)}")
         archive.copy(ROOT / "configs", f"{PROJECT}/configs")
         for path in sorted((ROOT / "tests/integration").rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
