@@ -56,7 +56,9 @@ std::string describe(const Death& death) {
         case DeathKind::crashed: return describe_crash(death);
         case DeathKind::forbidden_call: return "killed: it made a system call that its confinement forbids";
         case DeathKind::out_of_memory: return "killed: the host ran out of memory";
-        case DeathKind::killed: return "killed by " + signal_name(death.signal) + " from outside the toolstack";
+        case DeathKind::killed:
+            return "killed " + (death.signal == 0 ? "" : "by " + signal_name(death.signal) + " ") +
+                   "from outside the toolstack";
         case DeathKind::destroyed: return "destroyed";
         case DeathKind::rebooted: return "rebooted";
     }

@@ -33,9 +33,9 @@ std::uint64_t free_kib(const Toolstack& toolstack) {
 
 /// What a domain that is half-way has got: an error is about what there was before.
 std::uint64_t held_kib(const Toolstack& toolstack, base::DomId domain) {
-    xc_domaininfo_t info{};
-    const bool found = ::xc_domain_getinfolist(toolstack.control(), domain.value, 1, &info) == 1;
-    return found && info.domain == domain.value ? info.tot_pages * (base::page_size / 1024) : 0;
+    xc_dominfo_t info{};
+    const bool found = ::xc_domain_getinfo(toolstack.control(), domain.value, 1, &info) == 1;
+    return found && info.domid == domain.value ? info.nr_pages * (base::page_size / 1024) : 0;
 }
 
 base::Error creation_error(const Toolstack& toolstack, int err, std::string_view what, base::Bytes memory) {

@@ -383,13 +383,14 @@ Result<void> XenDomain::destroy() {
     return {};
 }
 
-Result<xc_domaininfo_t> XenDomain::ask() const {
-    xc_domaininfo_t info{};
-    const int found = ::xc_domain_getinfolist(toolstack().control(), id_.value, 1, &info);
+/// By its id: Xen finds a single domain at once, where listing walks past all domains before it (xen/common/sysctl.c).
+Result<xc_dominfo_t> XenDomain::ask() const {
+    xc_dominfo_t info{};
+    const int found = ::xc_domain_getinfo(toolstack().control(), id_.value, 1, &info);
     if (found < 0) {
         return base::fail(xen_error(errno, "asking Xen about a domain"));
     }
-    if (found == 0 || info.domain != id_.value) {
+    if (found == 0 || info.domid != id_.value) {
         return base::fail(base::Code::no_such_domain, "Xen has no domain " + std::to_string(id_.value));
     }
     return info;
@@ -407,10 +408,10 @@ Result<DomainInfo> XenDomain::info(Detail detail) {
         return out;
     }
     BASE_ASSIGN(const auto info, ask());
-    out.blocked = (info.flags & XEN_DOMINF_blocked) != 0;
+    out.blocked = info.blocked != 0;
     if (detail == Detail::full) {
         out.cpu_time_us = info.cpu_time / 1000;
-        out.resident = base::Bytes{info.tot_pages * base::page_size};
+        out.resident = base::Bytes{info.nr_pages * base::page_size};
     }
     return out;
 }

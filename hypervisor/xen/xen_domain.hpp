@@ -65,7 +65,7 @@ class XenDomain final : public Domain {
     Result<base::Mapping> map_range(std::uint64_t gpa, std::size_t size) const;
     Death read_death(const xc_domaininfo_t& info) const;
     void read_registers(Death& death) const;
-    Result<xc_domaininfo_t> ask() const;
+    Result<xc_dominfo_t> ask() const;
     abi::BootPage& boot_page() const { return *low_.at<abi::BootPage>(); }
     bool native() const { return tag_.kind == GuestKind::native; }
 

@@ -27,8 +27,8 @@ constexpr int idle_per_look = 10;
 constexpr std::chrono::milliseconds death_interval{50};
 /// Windows of guests that have started are unmapped when this time has passed, in one go.
 constexpr std::chrono::milliseconds retire_after{20};
-/// As many as fit one page: libxencall keeps pages for that, and maps larger buffers anew for each call.
-constexpr unsigned infos_per_call = base::page_size / sizeof(xc_domaininfo_t);
+/// Room for domains that came since the last listing.
+constexpr unsigned more_domains = 24;
 
 /// The runtime directory by its one true name: what tells this daemon's domains from another's.
 std::string canonical(const std::string& path) {
@@ -149,22 +149,29 @@ Result<std::unique_ptr<Domain>> XenDriver::create_shell(const ShellSpec& spec) {
     return keep(std::move(domain));
 }
 
+/// In one call where it can: each call walks Xen's whole list.
 template <class Visit>
-Result<void> XenDriver::for_each_domain(Visit visit) const {
-    std::vector<xc_domaininfo_t> infos(infos_per_call);
+Result<void> XenDriver::for_each_domain(Visit visit) {
+    std::uint32_t listed = 0;
     for (std::uint32_t first = 1; first < base::first_reserved_domid;) {
-        const int count = ::xc_domain_getinfolist(toolstack_.control(), first, infos_per_call, infos.data());
+        std::vector<xc_domaininfo_t> infos(listed_ + more_domains);
+        const int count =
+            ::xc_domain_getinfolist(toolstack_.control(), first, static_cast<unsigned>(infos.size()), infos.data());
         if (count < 0) {
             return base::fail(xen_error(errno, "listing domains"));
         }
-        for (int i = 0; i < count; ++i) {
-            visit(infos[static_cast<std::size_t>(i)]);
+        infos.resize(static_cast<std::size_t>(count));
+        for (const auto& info : infos) {
+            visit(info);
         }
-        if (static_cast<unsigned>(count) < infos_per_call) {
-            return {};
+        listed += static_cast<std::uint32_t>(count);
+        if (infos.size() < listed_ + more_domains) {
+            break;
         }
         first = infos.back().domain + 1U;
+        listed_ = std::max(listed_, listed);
     }
+    listed_ = listed;
     return {};
 }
 

@@ -58,7 +58,7 @@ class XenDriver final : public Hypervisor {
     void wake_in(std::chrono::nanoseconds delay);
     void look_for_deaths(EventSink& sink);
     template <class Visit>
-    Result<void> for_each_domain(Visit visit) const;
+    Result<void> for_each_domain(Visit visit);
 
     Toolstack toolstack_;
     EventPorts ports_;
@@ -71,6 +71,7 @@ class XenDriver final : public Hypervisor {
     bool timer_armed_{false};
     std::optional<EventPorts::Local>
         exceptions_;  ///< VIRQ_DOM_EXC; none: another program has it, deaths are polled for
+    std::uint32_t listed_{0};  ///< domains that the last listing found
     bool deaths_due_{false};
     std::chrono::steady_clock::time_point deaths_not_before_{};
     std::vector<EventPorts::Local> masked_;  ///< of guests that flood
