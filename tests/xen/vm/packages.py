@@ -42,10 +42,11 @@ def kernel_package():
     return found[1]
 
 
-def has_lists():
-    shown = subprocess.run(["apt-cache", "show", *(name for name in WANTED if name != "linux-image"),
-                            "linux-image-amd64"], capture_output=True)
-    return shown.returncode == 0
+def download(name, folder):
+    """The .deb file of package `name`."""
+    run("apt-get", "-q", "download", kernel_package() if name == "linux-image" else name, cwd=folder)
+    (package,) = folder.glob("*.deb")
+    return package
 
 
 class Packages:
@@ -59,14 +60,15 @@ class Packages:
         if not missing:
             return
         say(f"fetching Debian packages: {' '.join(missing)}")
-        if not has_lists():
-            run(*as_root("apt-get", "-q", "-o", "DPkg::Lock::Timeout=300", "update"))
         downloads = self.folder / "download"
         shutil.rmtree(downloads, ignore_errors=True)
         downloads.mkdir(parents=True)
         for name in missing:
-            run("apt-get", "-q", "download", kernel_package() if name == "linux-image" else name, cwd=downloads)
-            (package,) = downloads.glob("*.deb")
+            try:
+                package = download(name, downloads)
+            except RigError:  # a fresh machine has no lists, another one old ones
+                run(*as_root("apt-get", "-q", "-o", "DPkg::Lock::Timeout=300", "update"))
+                package = download(name, downloads)
             self.unpack(package, name)
             package.unlink()
         downloads.rmdir()
