@@ -89,6 +89,7 @@ def choose_accel(wanted, settings, pieces, options, scratch):
 
 def tail(path):
     lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+    lines = [line for line in lines if line.strip()]
     return "\n".join(lines[-CONSOLE_TAIL:])
 
 
