@@ -236,7 +236,9 @@ LiveDomain& ToolstackImpl::introduce(std::unique_ptr<LiveDomain> live, const Poo
     measured(*live, end);
     LiveDomain& in = publish(std::move(live));
     pool_->launched(claim.flavour, end);
-    emit(EventKind::created, in);
+    if (in.life != Life::loading) {
+        emit(EventKind::created, in);
+    }
     return in;
 }
 
@@ -282,6 +284,7 @@ Result<void> ToolstackImpl::finish_load(LiveDomain& live, Loader::Done done) {
     const auto now = Clock::now();
     live.record.total_ns = ns_between(live.begin, now);
     measured(live, now);
+    emit(EventKind::created, live);
     told_to_run(live);
     return {};
 }

@@ -5,16 +5,23 @@
 
 namespace split {
 
-Loader::~Loader() {
+std::vector<Loader::Done> Loader::stop() {
+    std::deque<Job> untouched;
     {
         const std::lock_guard lock(mutex_);
         stop_ = true;
-        jobs_.clear();
+        untouched.swap(jobs_);
     }
     wake_.notify_one();
     if (thread_.joinable()) {
         thread_.join();
     }
+    auto all = take();
+    for (auto& job : untouched) {
+        all.push_back({std::move(job.domain), base::fail(base::Code::unavailable, "the daemon ends"), {}});
+    }
+    pending_ = 0;
+    return all;
 }
 
 void Loader::submit(Job job) {

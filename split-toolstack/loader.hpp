@@ -38,8 +38,7 @@ class Loader {
     };
 
     Loader() = default;
-    /// Waits for the load that is under way. Domains that it has not got to stay as they are: without an image.
-    ~Loader();
+    ~Loader() { stop(); }
 
     // ---- main thread
 
@@ -48,6 +47,9 @@ class Loader {
     std::optional<Clock::time_point> deadline() const { return pending_ == 0 ? std::nullopt : std::optional(look_at_); }
     /// What is done since the last call.
     std::vector<Done> take();
+    /// Waits for the load that is under way, and gives back every domain that it has; those that it has not got to are
+    /// as they were.
+    std::vector<Done> stop();
 
  private:
     void run();

@@ -33,8 +33,15 @@ ToolstackImpl::ToolstackImpl(ToolstackSettings settings, std::unique_ptr<hypervi
 
 ToolstackImpl::~ToolstackImpl() {
     pool_.reset();
+    const auto loads = loader_.stop();
     if (lost_) {
         return;
+    }
+    for (const auto& load : loads) {
+        // One that is still wanted stays: the next daemon lets it run if its kernel is in, or undoes it.
+        if (domains_.find(load.domain->id()) == nullptr) {
+            destroy_quietly(*load.domain);
+        }
     }
     domains_.for_each([this](const LiveDomain& live) {
         if (!live.unsaved) {

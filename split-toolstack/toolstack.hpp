@@ -147,8 +147,9 @@ class Toolstack {
     /// request came in and `parse_ns` what parsing took; `caller` whether it waits for the guest next. On error nothing
     /// of it is left. Observer::on_event(created) is called before it returns; `ready` comes later through Observer.
     ///
-    /// A foreign kernel is loaded aside: it exists when this returns. When its loader is done it runs, and as it can't
-    /// say ready itself, that is told as `ready`; or it is told as `crashed` and `destroyed`, with the loader's reason.
+    /// A foreign kernel is loaded aside: it is listed when this returns. When its loader is done and it was started it is
+    /// told as `created`, and `ready`, which it can't say itself; or as `crashed` and `destroyed`, with the loader's
+    /// reason.
     virtual Result<base::DomId> create(const VmConfig& config, Clock::time_point begin, std::uint32_t parse_ns,
                                        hypervisor::Caller caller = hypervisor::Caller::goes_on) = 0;
 
@@ -156,6 +157,8 @@ class Toolstack {
     virtual Result<DomainView> view(base::DomId domain) const = 0;
     /// DomainView::ready alone; false of a domain that there is not. Hot.
     virtual bool is_ready(base::DomId domain) const = 0;
+    /// Whether it has been told as `created`: false for a foreign kernel that is being loaded.
+    virtual bool is_created(base::DomId domain) const = 0;
     virtual std::vector<DomainView> list() const = 0;
     virtual Result<DomainDetails> details(base::DomId domain) const = 0;
 

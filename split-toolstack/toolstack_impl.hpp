@@ -40,6 +40,7 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
     Result<base::DomId> find(std::string_view name) const override;
     Result<DomainView> view(base::DomId domain) const override;
     bool is_ready(base::DomId domain) const override;
+    bool is_created(base::DomId domain) const override;
     std::vector<DomainView> list() const override;
     Result<DomainDetails> details(base::DomId domain) const override;
 

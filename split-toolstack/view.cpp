@@ -83,6 +83,11 @@ bool ToolstackImpl::is_ready(base::DomId domain) const {
     return live != nullptr && live->ready;
 }
 
+bool ToolstackImpl::is_created(base::DomId domain) const {
+    const LiveDomain* live = domains_.find(domain);
+    return live != nullptr && live->life != Life::loading;
+}
+
 std::vector<DomainView> ToolstackImpl::list() const {
     std::vector<DomainView> all;
     all.reserve(domains_.size());

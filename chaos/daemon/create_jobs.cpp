@@ -60,7 +60,9 @@ Result<void> CreateJobs::make_one(JobId id, Job& job) {
         return std::unexpected(std::move(domain).error());
     }
     job.made.push_back({*domain, {}});
-    const bool waiting = request.wait_ready && !toolstack_->is_ready(*domain);
+    const bool loading = !toolstack_->is_created(*domain);
+    const bool waiting = loading || (request.wait_ready && !toolstack_->is_ready(*domain));
+    job.loading += loading ? 1 : 0;
     places_.insert_or_assign(domain->value, Place{id, index, waiting});
     if (!waiting) {
         settle(job, index);
@@ -88,7 +90,7 @@ void CreateJobs::advance(JobId id, Job& job) {
         host_.post([this, id] { step(id); });
     } else if (job.settled == job.made.size()) {
         finish(id, job);
-    } else if (!job.deadline) {
+    } else if (!job.deadline && job.loading == 0 && job.request.wait_ready) {
         job.deadline = Clock::now() + job.request.timeout;
         host_.wake_at(*job.deadline);
     }
@@ -112,13 +114,32 @@ void CreateJobs::forget(JobId id) {
     jobs_.erase(id);
 }
 
-void CreateJobs::on_ready(base::DomId domain) {
+/// A foreign kernel is in.
+void CreateJobs::on_created(base::DomId domain) {
     const auto found = places_.find(domain.value);
     if (found == places_.end() || !found->second.waiting) {
         return;
     }
-    found->second.waiting = false;
-    const Place place = found->second;
+    const JobId id = found->second.job;
+    Job& job = *jobs_.at(id);
+    job.loading -= job.loading == 0 ? 0 : 1;
+    if (!job.request.wait_ready) {
+        settle_waiting(found->second);
+    } else if (job.made.size() == job.request.count) {
+        advance(id, job);
+    }
+}
+
+void CreateJobs::on_ready(base::DomId domain) {
+    const auto found = places_.find(domain.value);
+    if (found != places_.end() && found->second.waiting) {
+        settle_waiting(found->second);
+    }
+}
+
+void CreateJobs::settle_waiting(Place& waiting) {
+    waiting.waiting = false;
+    const Place place = waiting;
     Job& job = *jobs_.at(place.job);
     settle(job, place.index);
     report(job);

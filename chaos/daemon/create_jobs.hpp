@@ -41,6 +41,7 @@ class CreateJobs {
     void start(CreateRequest request);
 
     // What happened to a domain. Called from within the toolstack: nothing is destroyed here.
+    void on_created(base::DomId domain);
     void on_ready(base::DomId domain);
     void on_end(base::DomId domain, base::Code why, const std::string& how);
     /// It was restarted and has another id now.
@@ -66,6 +67,7 @@ class CreateJobs {
         CreateRequest request;
         std::vector<Made> made;
         std::size_t settled{0};  // of `made`: those with json
+        std::size_t loading{0};  // of `made`: foreign kernels whose loader is at work
         std::optional<base::Error> error;
         std::optional<Clock::time_point> deadline;
         Clock::time_point next_progress;
@@ -74,12 +76,13 @@ class CreateJobs {
     struct Place {
         JobId job;
         std::size_t index;
-        bool waiting;  // for ready
+        bool waiting;  // for ready, or until it is created
     };
 
     void step(JobId id);
     base::Result<void> make_one(JobId id, Job& job);
     void settle(Job& job, std::size_t index);
+    void settle_waiting(Place& place);
     void describe(Made& made);
     void advance(JobId id, Job& job);
     void finish(JobId id, Job& job);

@@ -212,6 +212,7 @@ void Service::tell_endings() {
 void Service::on_event(const split::Event& event) {
     record(event);
     switch (event.kind) {
+        case split::EventKind::created: create_jobs_.on_created(event.domain); break;
         case split::EventKind::ready: create_jobs_.on_ready(event.domain); break;
         case split::EventKind::shutdown:
         case split::EventKind::crashed:

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "hypervisor/xen/shell_builder.hpp"
+
 extern "C" {
 #include <xen/hvm/e820.h>
 #include <xenguest.h>
@@ -112,7 +114,10 @@ Result<void> load_foreign(const Toolstack& toolstack, base::DomId domain, const 
     BASE_TRY(step(::xc_dom_boot_xen_init(dom, control, domain.value), "asking Xen"));
     BASE_TRY(step(::xc_dom_parse_image(dom), "kernel"));
     BASE_TRY(step(::xc_dom_mem_init(dom, static_cast<unsigned>(guest.memory.value >> 20)), "memory"));
-    BASE_TRY(step(::xc_dom_boot_mem_init(dom), "memory"));
+    if (const auto filled = step(::xc_dom_boot_mem_init(dom), "memory"); !filled) {
+        auto shortage = shortage_of(toolstack, domain, "memory of a domain", guest.memory);
+        return shortage.code == base::Code::no_memory ? base::fail(std::move(shortage)) : filled;
+    }
     std::vector<e820entry> map;
     if (!pv) {
         BASE_TRY(tell_memory_map(toolstack, domain, *dom, map));

@@ -83,8 +83,7 @@ Result<void> populate(const Toolstack& toolstack, base::DomId domain, const Shel
             }
             if (::xc_domain_populate_physmap_exact(toolstack.control(), domain.value, pages.size(), 0, 0,
                                                    pages.data()) != 0) {
-                return base::fail(shortage("memory of a domain", spec.memory.value / 1024,
-                                           free_kib(toolstack) + held_kib(toolstack, domain)));
+                return base::fail(shortage_of(toolstack, domain, "memory of a domain", spec.memory));
             }
         }
     }
@@ -116,6 +115,10 @@ base::Error shortage(std::string_view what, std::uint64_t need_kib, std::uint64_
             std::string(what) + ": not enough memory: the domain needs about " + std::to_string(need_kib) +
                 " KiB, Xen has " + std::to_string(free_kib) + " KiB free; " + std::to_string(need_kib - free_kib) +
                 " KiB are missing"};
+}
+
+base::Error shortage_of(const Toolstack& toolstack, base::DomId domain, std::string_view what, base::Bytes memory) {
+    return shortage(what, memory.value / 1024 + overhead_kib, free_kib(toolstack) + held_kib(toolstack, domain));
 }
 
 Result<base::DomId> ShellBuilder::create(const Toolstack& toolstack, const ShellSpec& spec,

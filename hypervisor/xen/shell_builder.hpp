@@ -43,6 +43,9 @@ class ShellBuilder {
 /// (xen/common/domctl.c: createdomain).
 base::Error shortage(std::string_view what, std::uint64_t need_kib, std::uint64_t free_kib);
 
+/// The same for a domain that is being filled: what it has got already counts as free.
+base::Error shortage_of(const Toolstack& toolstack, base::DomId domain, std::string_view what, base::Bytes memory);
+
 /// Renews what Xen remembers of a domain for us.
 Result<void> set_tag(const Toolstack& toolstack, base::DomId domain, const DomainTag& tag);
 

@@ -47,6 +47,10 @@ Result<void> check_spec(const ShellSpec& spec, const Capabilities& can) {
         return base::fail(base::Code::unsupported,
                           std::to_string(spec.vcpus) + " vcpus; expected 1 to " + std::to_string(can.max_vcpus));
     }
+    if (spec.kind != GuestKind::native && spec.memory.value % base::mib(1).value != 0) {
+        return base::fail(base::Code::invalid_argument, "memory of " + std::to_string(spec.memory.value / 1024) +
+                                                            " KiB; Xen's loader of other kernels wants whole MiB");
+    }
     if (spec.kind == GuestKind::pvh && spec.vcpus > 1) {
         return base::fail(base::Code::unsupported, std::to_string(spec.vcpus) +
                                                        " vcpus: a PVH kernel finds further ones through ACPI tables, "

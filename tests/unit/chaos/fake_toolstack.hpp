@@ -46,6 +46,7 @@ class FakeToolstack final : public split::Toolstack {
     split::Result<base::DomId> find(std::string_view name) const override;
     split::Result<split::DomainView> view(base::DomId domain) const override;
     bool is_ready(base::DomId domain) const override;
+    bool is_created(base::DomId domain) const override { return domains_.contains(domain.value); }
     std::vector<split::DomainView> list() const override;
     split::Result<split::DomainDetails> details(base::DomId domain) const override;
     split::Result<void> pause(base::DomId domain) override;
