@@ -37,6 +37,19 @@ void FakeToolstack::power_off(std::uint16_t id) {
     emit(EventKind::destroyed, view);
 }
 
+void FakeToolstack::end_load(std::uint16_t id) {
+    loading_.erase(id);
+    emit(EventKind::created, domains_.at(id).view);
+}
+
+void FakeToolstack::refuse(std::uint16_t id, base::Code why, const std::string& how) {
+    loading_.erase(id);
+    const auto view = domains_.at(id).view;
+    domains_.erase(id);
+    observer_.on_event({EventKind::crashed, view.id, view.name, how, 0, why});
+    emit(EventKind::destroyed, view);
+}
+
 void FakeToolstack::crash(std::uint16_t id, const std::string& how) {
     const split::DomainView view = domains_.at(id).view;
     emit(EventKind::crashed, view, how);
@@ -86,6 +99,10 @@ Result<base::DomId> FakeToolstack::create(const split::VmConfig& config, split::
     domains_[id.value] = domain;
     created.push_back(config);
     ++metrics_.created;
+    if (loads_aside) {
+        loading_.insert(id.value);
+        return id;
+    }
     emit(EventKind::created, domain.view);
     if (ready_at_once) {
         become_ready(id.value);

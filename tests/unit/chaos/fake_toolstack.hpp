@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,8 @@ class FakeToolstack final : public split::Toolstack {
 
     // What a test makes happen.
     void become_ready(std::uint16_t id);
+    void end_load(std::uint16_t id);
+    void refuse(std::uint16_t id, base::Code why, const std::string& how);
     void power_off(std::uint16_t id);
     void crash(std::uint16_t id, const std::string& how);
     void restart(std::uint16_t id, std::uint16_t successor);
@@ -31,6 +34,7 @@ class FakeToolstack final : public split::Toolstack {
     void lose() { observer_.on_lost({base::Code::unavailable, 0, "killed"}); }
     std::optional<std::size_t> fail_create_at;  ///< the create of this index fails
     bool ready_at_once{false};                  ///< as guests are that can't say ready
+    bool loads_aside{false};                    ///< as foreign kernels are: created by `end_load`
     std::size_t console_room{1024};
     std::string typed;
     std::optional<split::Clock::time_point> due;
@@ -46,7 +50,7 @@ class FakeToolstack final : public split::Toolstack {
     split::Result<base::DomId> find(std::string_view name) const override;
     split::Result<split::DomainView> view(base::DomId domain) const override;
     bool is_ready(base::DomId domain) const override;
-    bool is_created(base::DomId domain) const override { return domains_.contains(domain.value); }
+    bool is_created(base::DomId domain) const override { return !loading_.contains(domain.value); }
     std::vector<split::DomainView> list() const override;
     split::Result<split::DomainDetails> details(base::DomId domain) const override;
     split::Result<void> pause(base::DomId domain) override;
@@ -80,6 +84,7 @@ class FakeToolstack final : public split::Toolstack {
     std::vector<split::FlavourStatus> pool_{split::FlavourStatus{}};
     std::map<std::uint16_t, Domain> domains_;
     std::map<std::uint16_t, std::string> consoles_;
+    std::set<std::uint16_t> loading_;
     std::uint16_t last_id_{0};
     std::size_t creates_{0};
 };

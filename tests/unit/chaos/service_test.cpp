@@ -161,6 +161,44 @@ TEST(Create, GivesUpAtItsTimeLimit) {
     EXPECT_TRUE(api.toolstack->list().empty());
 }
 
+TEST(Create, WaitsForAKernelThatIsLoadedAside) {
+    Api api;
+    api.toolstack->loads_aside = true;
+    api.send("domain.create", R"({"count":2,"config":)" + config_of(api) + "}");
+    api.host.settle();
+    api.toolstack->end_load(1);
+    EXPECT_TRUE(api.client.quiet()) << "one of two is there";
+    api.toolstack->end_load(2);
+    EXPECT_EQ(at(api.client.take(), "result.domains").children.size(), 2U);
+}
+
+TEST(Create, TheTimeToBecomeReadyBeginsWhenTheKernelIsIn) {
+    Api api;
+    api.toolstack->loads_aside = true;
+    api.send("domain.create", R"({"wait":"ready","timeout_ms":1000,"config":)" + config_of(api) + "}");
+    api.host.settle();
+    EXPECT_TRUE(api.host.wakes.empty());
+    api.toolstack->end_load(1);
+    EXPECT_EQ(api.host.wakes.size(), 1u);
+    EXPECT_TRUE(api.client.quiet());
+    api.toolstack->become_ready(1);
+    EXPECT_EQ(at(api.client.take(), "result.domains").children.size(), 1U);
+}
+
+TEST(Create, FailsWithAKernelThatItsLoaderRefuses) {
+    Api api;
+    api.toolstack->loads_aside = true;
+    api.send("domain.create", R"({"config":)" + config_of(api) + "}");
+    api.host.settle();
+    api.toolstack->refuse(1, base::Code::invalid_image, "no loader found");
+    api.service.poll();
+    api.host.settle();
+    const auto reply = api.client.take();
+    EXPECT_EQ(error_code(reply), "invalid_image");
+    EXPECT_EQ(at(reply, "error.message").text, "no loader found");
+    EXPECT_TRUE(api.toolstack->list().empty());
+}
+
 TEST(Create, KeepsWhatIsMadeWhenTheClientGoesWhileItWaits) {
     Api api;
     FakeClient other;
