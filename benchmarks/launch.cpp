@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // How long a launch takes: over the API with a warm pool and with an empty one, and as a whole CLI process. The
 // references are measured in between, so that all figures see the same machine.
-#include <array>
 #include <cstdio>
 #include <string>
 #include <vector>
 
 #include "benchmarks/support/daemon.hpp"
+#include "benchmarks/support/launches.hpp"
 #include "benchmarks/support/options.hpp"
 #include "benchmarks/support/reference.hpp"
 #include "benchmarks/support/report.hpp"
@@ -17,8 +17,6 @@ namespace {
 
 constexpr unsigned warm_level = 32;  // shells in the pool before a timed launch
 constexpr unsigned block = 50;       // launches between two looks at the references and at the pool
-constexpr std::array phases{"reserve", "channels", "noxs_pages", "park", "parse", "claim",
-                            "record",  "image",    "devices",    "boot", "ready"};
 
 struct References {
     std::vector<double> spawn_us, wake_us;
@@ -33,31 +31,8 @@ struct References {
     }
 };
 
-struct Launches {
-    std::vector<double> client_us;                            // request sent until reply received
-    std::array<std::vector<double>, phases.size()> phase_us;  // as chaosd timed them
-    unsigned from_pool{0};
-    unsigned other{0};  // not of the kind that was asked for; not in client_us
-};
-
-enum class Pool { warm, empty };
-
 base::Result<void> launch_one(Client& client, const std::string& params, Pool pool, Launches& out) {
-    const auto begin = Clock::now();
-    BASE_ASSIGN(const std::string_view reply, client.call("domain.create", params));
-    const auto end = Clock::now();
-    const double id = number_in(reply.substr(reply.find("\"domains\"")), "id").value_or(0);
-    const bool from_pool = number_in(reply, "from_pool").value_or(0) != 0;
-    out.from_pool += from_pool ? 1 : 0;
-    if (from_pool == (pool == Pool::warm)) {
-        out.client_us.push_back(micros(begin, end));
-        const std::string_view phase_part = reply.substr(reply.find("\"timing\""));
-        for (std::size_t i = 0; i < phases.size(); ++i) {
-            out.phase_us[i].push_back(number_in(phase_part, phases[i]).value_or(0));
-        }
-    } else {
-        ++out.other;
-    }
+    BASE_ASSIGN(const double id, out.add(client, params, pool));
     return destroy(client, id);
 }
 
@@ -98,20 +73,6 @@ base::Result<std::vector<double>> launch_by_cli(const PrivateDaemon& daemon, Cli
     return times;
 }
 
-void describe(Report& report, const std::string& section, const Launches& launches) {
-    report.add_times(section, launches.client_us);
-    report.add(section, "from_pool", launches.from_pool, "");
-    report.add(section, "left_out", launches.other, "");
-    for (std::size_t i = 0; i < phases.size(); ++i) {
-        const double p50 = median(launches.phase_us[i]);
-        if (p50 > 0) {
-            report.add(section + ", phases", std::string(phases[i]) + "_p50", p50, "us");
-            report.add(section + ", phases", std::string(phases[i]) + "_p99", percentile(launches.phase_us[i], 0.99),
-                       "us");
-        }
-    }
-}
-
 base::Result<Report> run(const Options& options) {
     BASE_ASSIGN(auto parked, ParkedProcess::start());
     BASE_ASSIGN(auto daemon, PrivateDaemon::start());
@@ -125,8 +86,8 @@ base::Result<Report> run(const Options& options) {
     Report report("launch");
     report.add_times("reference: posix_spawn /bin/true", references.spawn_us);
     report.add_times("reference: wake a parked process", references.wake_us);
-    describe(report, "API, warm pool", warm);
-    describe(report, "API, empty pool", empty);
+    warm.describe(report, "API, warm pool");
+    empty.describe(report, "API, empty pool");
     report.add_times("CLI process, warm pool", cli);
     const double spawn = median(references.spawn_us);
     report.add_goal("warm p50 / spawn p50", median(warm.client_us) / spawn, 0.25);

@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "benchmarks/support/process_stats.hpp"
+#include "benchmarks/support/stats.hpp"
 
 extern "C" char** environ;
 
@@ -71,7 +72,7 @@ void await_end(pid_t pid, int patience_ms) {
 
 }  // namespace
 
-base::Result<PrivateDaemon> PrivateDaemon::start() {
+base::Result<PrivateDaemon> PrivateDaemon::start(const std::vector<std::string>& options) {
     std::error_code failed;
     PrivateDaemon daemon;
     daemon.build_ = fs::read_symlink("/proc/self/exe", failed).parent_path().parent_path().string();
@@ -81,7 +82,9 @@ base::Result<PrivateDaemon> PrivateDaemon::start() {
     }
     daemon.runtime_ = pattern;
     daemon.socket_ = pattern + "/api.sock";
-    BASE_ASSIGN(daemon.pid_, spawn({daemon.build_ + "/bin/chaosd", "--socket", daemon.socket_, "--log-level", "warn"}));
+    std::vector<std::string> words{daemon.build_ + "/bin/chaosd", "--socket", daemon.socket_, "--log-level", "warn"};
+    words.insert(words.end(), options.begin(), options.end());
+    BASE_ASSIGN(daemon.pid_, spawn(words));
     for (int tries = 0; tries < 2000; ++tries) {
         if (auto client = daemon.connect()) {
             BASE_TRY(client->call("hello", "{}"));
@@ -134,13 +137,15 @@ base::Result<void> PrivateDaemon::set_pool(Client& client, unsigned floor, unsig
     return {};
 }
 
-base::Result<void> PrivateDaemon::await_shells(Client& client, unsigned shells) const {
-    for (int tries = 0; tries < 20'000; ++tries) {
+base::Result<void> PrivateDaemon::await_shells(Client& client, unsigned shells,
+                                               std::chrono::microseconds interval) const {
+    const auto deadline = Clock::now() + 30s;
+    while (Clock::now() < deadline) {
         BASE_ASSIGN(const std::string_view reply, client.call("pool.status", "{}"));
         if (number_in(reply, "ready").value_or(0) >= shells) {
             return {};
         }
-        std::this_thread::sleep_for(500us);
+        std::this_thread::sleep_for(interval);
     }
     return base::fail(base::Code::timed_out, "the pool does not fill up to " + std::to_string(shells) + " shells");
 }

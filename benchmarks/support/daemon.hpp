@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,8 @@ namespace bench {
 /// along.
 class PrivateDaemon {
  public:
-    static base::Result<PrivateDaemon> start();
+    /// `options` go to chaosd.
+    static base::Result<PrivateDaemon> start(const std::vector<std::string>& options = {});
     PrivateDaemon(PrivateDaemon&& other) noexcept;
     PrivateDaemon& operator=(PrivateDaemon&&) = delete;
     ~PrivateDaemon();
@@ -34,8 +36,9 @@ class PrivateDaemon {
 
     /// Sets floor and ceiling of the 4 MiB flavour.
     base::Result<void> set_pool(Client& client, unsigned floor, unsigned ceiling) const;
-    /// Waits until the 4 MiB flavour holds at least `shells`.
-    base::Result<void> await_shells(Client& client, unsigned shells) const;
+    /// Waits until the 4 MiB flavour holds at least `shells`, asking at this interval.
+    base::Result<void> await_shells(Client& client, unsigned shells,
+                                    std::chrono::microseconds interval = std::chrono::microseconds(500)) const;
 
  private:
     PrivateDaemon() = default;
