@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "hypervisor/xen/acpi_tables.hpp"
 #include "hypervisor/xen/shell_builder.hpp"
 
 extern "C" {
@@ -25,6 +26,7 @@ using Builder = std::unique_ptr<xc_dom_image, Release>;
 // Where the hole below 4 GiB begins: LAPIC, ACPI tables and special pages lie in it (libxl_dom.c: libxl__build_hvm;
 // xen/hvm/e820.h, ACPI_INFO_PHYSICAL_ADDRESS).
 constexpr std::uint64_t hole_begin = 0xfc000000;
+constexpr std::uint64_t acpi_begin = hole_begin;
 constexpr std::uint64_t four_gib = 1ULL << 32;
 constexpr std::uint64_t special_begin = std::uint64_t{X86_HVM_END_SPECIAL_REGION - X86_HVM_NR_SPECIAL_PAGES}
                                         << base::page_shift;
@@ -76,7 +78,10 @@ void lay_out_pvh(xc_dom_image& image, base::Bytes memory) {
 
 Result<void> tell_memory_map(const Toolstack& toolstack, base::DomId domain, xc_dom_image& image,
                              std::vector<e820entry>& map) {
+    const auto& acpi = image.acpi_modules[0];
+    const auto acpi_size = (acpi.length + base::page_size - 1) & ~(base::page_size - 1);
     map.push_back({0, image.lowmem_end, E820_RAM});
+    map.push_back({acpi.guest_addr_out, acpi_size, E820_ACPI});
     map.push_back({special_begin, std::uint64_t{X86_HVM_NR_SPECIAL_PAGES} << base::page_shift, E820_RESERVED});
     if (image.highmem_end != 0) {
         map.push_back({four_gib, image.highmem_end - four_gib, E820_RAM});
@@ -119,7 +124,11 @@ Result<void> load_foreign(const Toolstack& toolstack, base::DomId domain, const 
         return shortage.code == base::Code::no_memory ? base::fail(std::move(shortage)) : filled;
     }
     std::vector<e820entry> map;
+    auto acpi = acpi_tables(acpi_begin, guest.vcpus);
     if (!pv) {
+        dom->acpi_modules[0].data = reinterpret_cast<std::uint8_t*>(acpi.data());
+        dom->acpi_modules[0].length = static_cast<std::uint32_t>(acpi.size());
+        dom->acpi_modules[0].guest_addr_out = acpi_begin;
         BASE_TRY(tell_memory_map(toolstack, domain, *dom, map));
     }
     BASE_TRY(step(::xc_dom_build_image(dom), "building the domain"));

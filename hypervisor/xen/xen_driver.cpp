@@ -12,6 +12,7 @@
 
 #include "base/log.hpp"
 #include "base/scope_guard.hpp"
+#include "hypervisor/xen/acpi_tables.hpp"
 #include "hypervisor/xen/xen.hpp"
 #include "hypervisor/xen/xen_domain.hpp"
 
@@ -51,10 +52,9 @@ Result<void> check_spec(const ShellSpec& spec, const Capabilities& can) {
         return base::fail(base::Code::invalid_argument, "memory of " + std::to_string(spec.memory.value / 1024) +
                                                             " KiB; Xen's loader of other kernels wants whole MiB");
     }
-    if (spec.kind == GuestKind::pvh && spec.vcpus > 1) {
-        return base::fail(base::Code::unsupported, std::to_string(spec.vcpus) +
-                                                       " vcpus: a PVH kernel finds further ones through ACPI tables, "
-                                                       "which chaos does not make; expected 1, or xen.pvh = false");
+    if (spec.kind == GuestKind::pvh && spec.vcpus > max_acpi_vcpus) {
+        return base::fail(base::Code::unsupported, std::to_string(spec.vcpus) + " vcpus; a PVH kernel finds at most " +
+                                                       std::to_string(max_acpi_vcpus));
     }
     if (spec.kind == GuestKind::native && spec.memory.value > abi::max_native_memory) {
         return base::fail(base::Code::invalid_argument, "memory of " + std::to_string(spec.memory.value >> 20) +

@@ -70,7 +70,7 @@ class XenDriver final : public Hypervisor {
     base::Fd timer_;
     bool timer_armed_{false};
     std::optional<EventPorts::Local>
-        exceptions_;  ///< VIRQ_DOM_EXC; none: another program has it, deaths are polled for
+        exceptions_;           ///< VIRQ_DOM_EXC; none: another program has it, deaths are polled for
     std::uint32_t listed_{0};  ///< domains that the last listing found
     bool deaths_due_{false};
     std::chrono::steady_clock::time_point deaths_not_before_{};

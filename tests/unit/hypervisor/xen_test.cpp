@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <set>
 
+#include "hypervisor/xen/acpi_tables.hpp"
 #include "hypervisor/xen/boot_state.hpp"
 #include "hypervisor/xen/domain_tag.hpp"
 #include "hypervisor/xen/memory_plan.hpp"
@@ -155,6 +157,50 @@ TEST(XenBootState, BeginsInFlatProtectedMode) {
     const auto* begin = reinterpret_cast<const std::byte*>(&context);
     EXPECT_EQ(reinterpret_cast<const std::byte*>(&context.cpu_descriptor) - begin,
               static_cast<std::ptrdiff_t>(sizeof(hvm_save_descriptor) + sizeof(HvmHeader)));
+}
+
+std::uint8_t sum_of(std::span<const std::byte> bytes) {
+    unsigned sum = 0;
+    for (const auto byte : bytes) {
+        sum += static_cast<unsigned>(byte);
+    }
+    return static_cast<std::uint8_t>(sum);
+}
+
+template <class T>
+T read_at(std::span<const std::byte> bytes, std::size_t offset) {
+    T value{};
+    std::memcpy(&value, bytes.data() + offset, sizeof value);
+    return value;
+}
+
+/// The table at guest-physical `gpa` of tables made for 0x1000, after its signature and checksum were looked at.
+std::span<const std::byte> table_at(std::span<const std::byte> all, std::uint64_t gpa, std::string_view signature) {
+    const auto table = all.subspan(gpa - 0x1000, read_at<std::uint32_t>(all, gpa - 0x1000 + 4));
+    EXPECT_EQ(std::memcmp(table.data(), signature.data(), 4), 0) << signature;
+    EXPECT_EQ(sum_of(table), 0) << signature;
+    return table;
+}
+
+TEST(XenAcpiTables, LeadFromTheRootToEachVcpu) {
+    const auto bytes = acpi_tables(0x1000, 3);
+    const std::span<const std::byte> all(bytes);
+    ASSERT_EQ(std::memcmp(all.data(), "RSD PTR ", 8), 0);
+    EXPECT_EQ(sum_of(all.first(20)), 0);
+    EXPECT_EQ(sum_of(all.first(36)), 0);
+    const auto xsdt = table_at(all, read_at<std::uint64_t>(all, 24), "XSDT");
+    const auto fadt = table_at(all, read_at<std::uint64_t>(xsdt, 36), "FACP");
+    table_at(all, read_at<std::uint64_t>(fadt, 140), "DSDT");
+    EXPECT_NE(read_at<std::uint32_t>(fadt, 112) & (1U << 20), 0U) << "hardware-reduced";
+    const auto madt = table_at(all, read_at<std::uint64_t>(xsdt, 44), "APIC");
+    ASSERT_EQ(madt.size(), 44U + 3 * 8);
+    for (std::size_t i = 0; i < 3; ++i) {
+        EXPECT_EQ(read_at<std::uint8_t>(madt, 44 + i * 8 + 3), 2 * i) << "Xen's id for vCPU " << i;
+    }
+}
+
+TEST(XenAcpiTables, FitOnePageWithTheMostVcpus) {
+    EXPECT_LE(acpi_tables(0x1000, max_acpi_vcpus).size(), base::page_size);
 }
 
 TEST(XenErrors, SayHowMuchMemoryIsMissing) {
