@@ -35,6 +35,7 @@ class IdleToolstack final : public split::Toolstack {
     }
     Result<hypervisor::HostInfo> host_info() const override { return hypervisor::HostInfo{}; }
     bool is_ready(base::DomId) const override { return false; }
+    bool is_created(base::DomId) const override { return true; }
     std::vector<split::DomainView> list() const override { return {split::DomainView{}}; }
     Result<split::DomainDetails> details(base::DomId id) const override {
         BASE_TRY(none(id));
