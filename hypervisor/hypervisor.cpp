@@ -37,9 +37,8 @@ std::string hex(std::uint64_t value) {
 
 std::string describe_crash(const Death& death) {
     if (death.signal == 0) {  // a real machine has no signals: the vCPU's last state is all there is
-        return "crashed: " +
-               (death.ip == 0 ? "it gave up"
-                              : "triple fault at ip " + hex(death.ip) + ", last page fault at " + hex(death.address));
+        return death.ip == 0 ? "crashed: it gave up"
+                             : "crashed at ip " + hex(death.ip) + ", last page fault at " + hex(death.address);
     }
     std::string text = "crashed: " + signal_name(death.signal);
     if (death.ip == 0) {

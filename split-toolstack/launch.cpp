@@ -276,7 +276,9 @@ Result<void> ToolstackImpl::finish_load(LiveDomain& live, Loader::Done done) {
     live.domain = std::move(done.domain);
     live.life = Life::loaded;
     live.record.timing[static_cast<std::size_t>(Phase::image)] = timing_ns(done.took);
-    BASE_TRY(done.result);
+    if (!done.result) {
+        return fail(std::move(done.result).error().in(words("kernel '", live.record.config.kernel, "'")));
+    }
     Stopwatch watch(live.record.timing);
     BASE_TRY(live.devices.open_console(*live.domain, live.record.config, site(), noxs::Origin::fresh));
     watch.lap(Phase::devices);
