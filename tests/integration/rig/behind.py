@@ -57,7 +57,7 @@ class Processes:
 
 class XenDomains:
     """The driver `xen`: nobody but Xen itself. A body is a domain id."""
-    crash = "triple fault"
+    crash = "crashed at ip"
     killed = "crashed"
     memory_is_lazy = False
     crowd = 200
