@@ -17,6 +17,8 @@ namespace hypervisor::xen {
 
 class XenDriver;
 
+// xen_domain_load.cpp: load and what it takes; xen_domain.cpp: the rest.
+
 /// The toolstack's handles of one Xen domain. Of a native one: a window onto its pages below 1 MiB for as long as it
 /// lives, and, until it has started, one onto the RAM where images begin, so that loading needs no hypercall.
 class XenDomain final : public Domain {
