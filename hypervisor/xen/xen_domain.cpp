@@ -320,6 +320,9 @@ void XenDomain::read_registers(Death& death) const {
             0) {
         death.ip = cpu.rip;
         death.address = cpu.cr2;
+        if (native() && cpu.rip == abi::boot_page_gpa) {
+            death.kind = DeathKind::killed;  // it has never run an instruction: a parked shell that somebody ended
+        }
     }
 }
 
