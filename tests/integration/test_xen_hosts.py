@@ -226,6 +226,7 @@ def xenstored():
         pytest.skip("no xl here (tests/xen/run --with-xl)")
     for folder in ("/run/xen", "/run/xenstored", "/var/lib/xenstored", "/var/lib/xen", "/var/lock"):
         os.makedirs(folder, exist_ok=True)
+    STORE_PID.unlink(missing_ok=True)  # of the one before: a long run starts it more than once
     subprocess.run(["xenstored", "--pid-file", str(STORE_PID)], check=True, timeout=host.DEADLINE)
     pid = int(host.until(lambda: STORE_PID.exists() and STORE_PID.read_text().strip(), what="xenstored is up"))
     subprocess.run(["xen-init-dom0"], check=True, timeout=host.DEADLINE, stdout=subprocess.DEVNULL)
