@@ -22,9 +22,6 @@ namespace hypervisor::process {
 
 namespace {
 
-/// A guest may ring this often in one window; then its doorbell is ignored until the window ends.
-constexpr std::uint32_t max_rings = 200;
-
 Layout layout_of(const Reply& record) {
     return {base::Bytes{record.memory}, base::gfn_of(abi::device_page_gpa), base::gfn_of(abi::control_gpa),
             record.control_pages};
@@ -238,14 +235,6 @@ void ProcessDomain::deliver(EventSink& sink) {
             sink.on_channel(domain, base::EvtchnPort{port});
         }
     }
-}
-
-bool ProcessDomain::may_ring(std::chrono::steady_clock::time_point now) {
-    if (now - ring_window_ >= ring_window) {
-        ring_window_ = now;
-        rings_ = 0;
-    }
-    return ++rings_ <= max_rings;
 }
 
 void ProcessDomain::set_death(const Death& death) {

@@ -9,6 +9,7 @@
 #include "hypervisor/hypervisor.hpp"
 #include "hypervisor/process/hv_client.hpp"
 #include "hypervisor/process/process_abi.hpp"
+#include "hypervisor/ring_limit.hpp"
 
 namespace hypervisor::process {
 
@@ -43,7 +44,7 @@ class ProcessDomain final : public Domain {
     void deliver(EventSink& sink);
     void set_death(const Death& death);
     /// Counts a ring at `now`; false when this guest rings so often that it should not be listened to for a while.
-    bool may_ring(std::chrono::steady_clock::time_point now);
+    bool may_ring(std::chrono::steady_clock::time_point now) { return ring_limit_.allow(now); }
 
  private:
     ProcessDomain(ProcessDriver& driver, DomainHandles handles, base::Mapping window);
@@ -66,8 +67,7 @@ class ProcessDomain final : public Domain {
     bool dead_{false};
     bool destroyed_{false};
     Death death_;
-    std::chrono::steady_clock::time_point ring_window_{};
-    std::uint32_t rings_{0};
+    RingLimit ring_limit_;
 };
 
 }  // namespace hypervisor::process

@@ -19,9 +19,6 @@ namespace hypervisor::process {
 
 class ProcessDomain;
 
-/// For this long a guest that floods its doorbell is not listened to.
-inline constexpr std::chrono::milliseconds ring_window{10};
-
 class ProcessDriver final : public Hypervisor {
  public:
     /// Connects to the chaos-hv of `options.runtime_dir`; starts one when there is none.

@@ -20,9 +20,6 @@ namespace hypervisor::xen {
 
 namespace {
 
-/// A guest may ring this often in one window; then its channels stay masked until the window ends.
-constexpr std::uint32_t max_rings = 200;
-
 constexpr std::uint64_t first_low_gpa = abi::boot_page_gpa;
 
 Layout layout_of(const DomainTag& tag) {
@@ -274,7 +271,9 @@ Result<void> XenDomain::destroy() {
     close_channels();
     low_ = {};
     window_ = {};
-    driver_.unmap_retired();
+    if (started_) {  // only then is a window of it retired, and only the main thread destroys it
+        driver_.unmap_retired();
+    }
     BASE_TRY(destroy_domain(toolstack(), id_));
     destroyed_ = true;
     return {};
@@ -347,14 +346,6 @@ const Death& XenDomain::bury(const xc_domaininfo_t& info) {
     death_ = read_death(info);
     dead_ = true;
     return death_;
-}
-
-bool XenDomain::may_ring(std::chrono::steady_clock::time_point now) {
-    if (now - ring_window_ >= ring_window) {
-        ring_window_ = now;
-        rings_ = 0;
-    }
-    return ++rings_ <= max_rings;
 }
 
 }  // namespace hypervisor::xen

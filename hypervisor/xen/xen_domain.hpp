@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "hypervisor/hypervisor.hpp"
+#include "hypervisor/ring_limit.hpp"
 #include "hypervisor/xen/domain_tag.hpp"
 #include "hypervisor/xen/event_ports.hpp"
 #include "hypervisor/xen/libxen.hpp"
@@ -50,7 +51,7 @@ class XenDomain final : public Domain {
     /// Works out why it ended, from what Xen says of it.
     const Death& bury(const xc_domaininfo_t& info);
     /// Counts one ring; false: this guest floods, leave it masked until the window ends.
-    bool may_ring(std::chrono::steady_clock::time_point now);
+    bool may_ring(std::chrono::steady_clock::time_point now) { return ring_limit_.allow(now); }
 
  private:
     XenDomain(XenDriver& driver, base::DomId id, const DomainTag& tag);
@@ -82,8 +83,7 @@ class XenDomain final : public Domain {
     bool dead_{false};
     bool destroyed_{false};
     Death death_;
-    std::chrono::steady_clock::time_point ring_window_{};
-    std::uint32_t rings_{0};
+    RingLimit ring_limit_;
 };
 
 }  // namespace hypervisor::xen

@@ -21,9 +21,6 @@ namespace hypervisor::xen {
 
 class XenDomain;
 
-/// For this long a guest that floods its event channels is not listened to.
-inline constexpr std::chrono::milliseconds ring_window{10};
-
 class XenDriver final : public Hypervisor {
  public:
     static Result<std::unique_ptr<Hypervisor>> open(const DriverOptions& options);
@@ -42,9 +39,10 @@ class XenDriver final : public Hypervisor {
     EventPorts& ports() { return ports_; }
     xengnttab_handle* grants() const { return grants_.get(); }
     void forget(const XenDomain& domain);
-    /// Unmaps `window` later: that costs a launch nothing.
+    /// Unmaps `window` later: that costs a launch nothing. Main thread.
     void retire(base::Mapping window);
-    /// Unmaps at once what was to be unmapped later: a domain whose pages are mapped can't go.
+    /// Unmaps at once what was to be unmapped later: a domain whose pages are mapped can't go. Main
+    /// thread.
     void unmap_retired() { retired_.clear(); }
 
  private:

@@ -22,6 +22,7 @@
 
 #include "base/hvm_start_info.hpp"
 #include "hypervisor/process/process_abi.hpp"
+#include "hypervisor/ring_limit.hpp"
 
 // Guests, position-independent, loaded at 1 MiB. rdi = start info, rsi = platform.
 asm(R"(
