@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -101,6 +102,13 @@ enum class DeathKind : std::uint8_t {
     rebooted,        ///< the guest asked its hypervisor to be started anew; `code` is its exit code
 };
 
+/// The general registers of a vCPU.
+struct Registers {
+    std::uint64_t rax{0}, rbx{0}, rcx{0}, rdx{0}, rsi{0}, rdi{0}, rbp{0}, rsp{0};
+    std::uint64_t r8{0}, r9{0}, r10{0}, r11{0}, r12{0}, r13{0}, r14{0}, r15{0};
+    std::uint64_t rip{0}, rflags{0};
+};
+
 /// Why a domain ended. Words for people: `describe`.
 struct Death {
     DeathKind kind{DeathKind::exited};
@@ -108,6 +116,7 @@ struct Death {
     std::int32_t signal{0};
     std::uint64_t address{0};
     std::uint64_t ip{0};
+    std::optional<Registers> registers{};  ///< of the vCPU that crashed, where its driver could read them
 };
 
 /// The stable name of `kind` ("forbidden_call"), and a sentence ("crashed: SIGSEGV at 0xdead000, ip 0x100123").

@@ -7,10 +7,11 @@
 #include <type_traits>
 
 #include "base/ids.hpp"
+#include "hypervisor/process/process_abi.hpp"
 
 namespace hypervisor::process {
 
-inline constexpr std::uint32_t protocol_version = 1;
+inline constexpr std::uint32_t protocol_version = 2;
 /// Room for the memory and the doorbell of every domain that can have an id, and some more.
 inline constexpr unsigned descriptors_of_all_domains = 2 * base::first_reserved_domid + 512;
 inline constexpr char socket_name[] = "hv.sock";  // in the runtime directory
@@ -39,14 +40,14 @@ static_assert(sizeof(Request) == 32 && std::has_unique_object_representations_v<
 
 /// How a domain ended, as chaos-hv saw it.
 struct DeathRecord {
-    std::uint32_t kind;     //  0  hypervisor::DeathKind
-    std::int32_t code;      //  4
-    std::int32_t signal;    //  8
-    std::uint32_t dead;     // 12  1: it has ended
-    std::uint64_t address;  // 16
-    std::uint64_t ip;       // 24
+    std::uint32_t kind;             //  0  hypervisor::DeathKind
+    std::int32_t code;              //  4
+    std::int32_t signal;            //  8
+    std::uint32_t dead;             // 12  1: it has ended
+    std::uint64_t address;          // 16
+    abi::CrashRegisters registers;  // 24  rip 0: not known
 };
-static_assert(sizeof(DeathRecord) == 32 && std::has_unique_object_representations_v<DeathRecord>);
+static_assert(sizeof(DeathRecord) == 168 && std::has_unique_object_representations_v<DeathRecord>);
 
 struct Reply {
     Op op;                        //   0
@@ -59,8 +60,8 @@ struct Reply {
     std::uint32_t control_pages;  //  40
     std::uint32_t paused;         //  44
     DeathRecord death;            //  48
-    char text[176];               //  80  what failed, or in hello what is missing on this host; ends in NUL
+    char text[168];               // 216  what failed, or in hello what is missing on this host; ends in NUL
 };
-static_assert(sizeof(Reply) == 256 && std::has_unique_object_representations_v<Reply>);
+static_assert(sizeof(Reply) == 384 && std::has_unique_object_representations_v<Reply>);
 
 }  // namespace hypervisor::process

@@ -41,6 +41,15 @@ inline constexpr std::uint64_t warm_image_end = 0x116000;
 inline constexpr unsigned grant_entries = 512;
 inline constexpr unsigned max_ports = 128;  ///< ports 1 .. 127
 
+/// In the order of Linux's signal frame (sys/ucontext.h: gregs).
+struct CrashRegisters {
+    std::uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
+    std::uint64_t rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp;
+    std::uint64_t rip;     // 128
+    std::uint64_t rflags;  // 136
+};
+static_assert(sizeof(CrashRegisters) == 144 && offsetof(CrashRegisters, rip) == 128);
+
 /// State of the two-way event channels of one domain, and the hand-over at launch.
 ///
 /// Guest -> toolstack: set the port's bit in `to_host`; if that word was 0 before, write 8 bytes (a native u64 of 1) to
@@ -56,13 +65,12 @@ struct EventPage {
     std::uint64_t entry;        //  48  first instruction of the guest
     std::uint64_t start_info;   //  56  its first argument
     // Filled by the crash handler in the guest's own process: believed for display only.
-    std::uint32_t crash_signal;  //  64  0: none
-    std::uint32_t crash_code;    //  68  si_code
-    std::uint64_t crash_addr;    //  72  si_addr
-    std::uint64_t crash_ip;      //  80
-    std::uint64_t crash_sp;      //  88
+    std::uint32_t crash_signal;      //  64  0: none
+    std::uint32_t crash_code;        //  68  si_code
+    std::uint64_t crash_addr;        //  72  si_addr
+    CrashRegisters crash_registers;  //  80
 };
-static_assert(sizeof(EventPage) == 96 && offsetof(EventPage, wake) == 32 && offsetof(EventPage, boot) == 40);
+static_assert(sizeof(EventPage) == 224 && offsetof(EventPage, wake) == 32 && offsetof(EventPage, boot) == 40);
 static_assert(offsetof(EventPage, entry) == 48 && offsetof(EventPage, crash_signal) == 64);
 static_assert(std::has_unique_object_representations_v<EventPage>);
 

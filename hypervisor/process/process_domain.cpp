@@ -27,16 +27,21 @@ Layout layout_of(const Reply& record) {
             record.control_pages};
 }
 
-Death death_of(const DeathRecord& record) {
-    return {static_cast<DeathKind>(record.kind), record.code, record.signal, record.address, record.ip};
-}
-
 template <class T>
 std::atomic_ref<T> shared(T& field) {
     return std::atomic_ref<T>(field);
 }
 
 }  // namespace
+
+Death death_of(const DeathRecord& record) {
+    Death death{static_cast<DeathKind>(record.kind), record.code, record.signal, record.address, record.registers.rip};
+    if (const auto& r = record.registers; r.rip != 0) {
+        death.registers = Registers{r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8,
+                                    r.r9,  r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rip, r.rflags};
+    }
+    return death;
+}
 
 Result<std::unique_ptr<ProcessDomain>> ProcessDomain::open(ProcessDriver& driver, DomainHandles handles) {
     if (!handles.memory || !handles.doorbell || handles.record.control_pages > max_control_pages) {

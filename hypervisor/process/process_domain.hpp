@@ -15,6 +15,9 @@ namespace hypervisor::process {
 
 class ProcessDriver;
 
+/// What chaos-hv told, in the interface's words.
+Death death_of(const DeathRecord& record);
+
 /// The toolstack's handles of one domain: its memory as a memfd, one window onto its event page and control pages, and
 /// the doorbell that the guest rings (two descriptors and one mapping a domain).
 class ProcessDomain final : public Domain {

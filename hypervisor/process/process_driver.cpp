@@ -288,8 +288,7 @@ Result<void> ProcessDriver::take_deaths(EventSink& sink, std::size_t budget) {
         if (message->record.op != Op::death || domain == nullptr) {
             continue;
         }
-        const auto& seen = message->record.death;
-        Death death{static_cast<DeathKind>(seen.kind), seen.code, seen.signal, seen.address, seen.ip};
+        auto death = death_of(message->record.death);
         if (death.kind == DeathKind::killed) {
             const auto kills = oom_kills();
             death.kind = kills > oom_kills_ ? DeathKind::out_of_memory : death.kind;

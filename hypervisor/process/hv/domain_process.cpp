@@ -107,7 +107,7 @@ bool handled_signal(std::uint32_t signal) {
 }
 
 DeathRecord record(DeathKind kind, int code, int signal) {
-    return {static_cast<std::uint32_t>(kind), code, signal, 1, 0, 0};
+    return {static_cast<std::uint32_t>(kind), code, signal, 1, 0, {}};
 }
 
 }  // namespace
@@ -124,7 +124,7 @@ DeathRecord death_of(const DomainProcess& domain, int how, int status) {
         auto death =
             record(starved ? DeathKind::out_of_memory : DeathKind::crashed, 0, static_cast<int>(page.crash_signal));
         death.address = page.crash_addr;
-        death.ip = page.crash_ip;
+        death.registers = page.crash_registers;
         return death;
     }
     if (status == SIGSYS) {

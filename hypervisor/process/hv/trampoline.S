@@ -95,14 +95,16 @@ go:     fninit
 // Signal handler (int signal, siginfo_t*, ucontext_t*) on the signal stack: leaves a record, ends the domain.
 chaos_trampoline_crash:
         mov     %edi, EVENT_PAGE + EV_CRASH_SIGNAL
+        mov     %edi, %ebx
         mov     8(%rsi), %eax                    // si_code
         mov     %eax, EVENT_PAGE + EV_CRASH_SIGNAL + 4
         mov     16(%rsi), %rax                   // si_addr
         mov     %rax, EVENT_PAGE + EV_CRASH_SIGNAL + 8
-        mov     168(%rdx), %rax                  // uc_mcontext.gregs[REG_RIP]
-        mov     %rax, EVENT_PAGE + EV_CRASH_SIGNAL + 16
-        mov     160(%rdx), %rax                  // uc_mcontext.gregs[REG_RSP]
-        mov     %rax, EVENT_PAGE + EV_CRASH_SIGNAL + 24
+        lea     40(%rdx), %rsi                   // uc_mcontext.gregs, r8 to rflags
+        mov     $(EVENT_PAGE + EV_CRASH_SIGNAL + 16), %edi
+        mov     $18, %ecx
+        rep movsq
+        mov     %ebx, %edi
         add     $128, %edi
         mov     $NR_exit_group, %eax
         syscall

@@ -251,6 +251,11 @@ TEST_F(ProcessDriverTest, CrashTellsSignalAndAddress) {
     EXPECT_EQ(death.signal, SIGSEGV);
     EXPECT_EQ(death.address, 0xdead000U);
     EXPECT_EQ(death.ip, abi::ram_gpa + static_cast<std::uint64_t>(guest_crash - guest_ring) + 5);
+    ASSERT_TRUE(death.registers);
+    EXPECT_EQ(death.registers->rax, 0xdead000U);
+    EXPECT_EQ(death.registers->rip, death.ip);
+    EXPECT_EQ(death.registers->rsi, abi::platform_id);
+    EXPECT_EQ(death.registers->rdi, abi::start_info_gpa);
 }
 
 TEST_F(ProcessDriverTest, ForbiddenCallIsKilled) {
