@@ -55,7 +55,7 @@ TEST_P(ImageTest, IsAnElf64AtOneMebibyte) {
     ASSERT_EQ(segments[0].p_type, static_cast<Elf64_Word>(PT_LOAD));
     EXPECT_EQ(segments[0].p_vaddr, 0x100000U);
     EXPECT_EQ(segments[0].p_filesz, 0U);
-    EXPECT_GE(segments[0].p_memsz, 0x10000U);
+    EXPECT_EQ(segments[0].p_memsz, 0x10000U);
 }
 
 TEST_P(ImageTest, HasOneRunOfContents) {
@@ -69,6 +69,11 @@ TEST_P(ImageTest, HasOneRunOfContents) {
         }
     }
     EXPECT_EQ(runs, 1U);
+}
+
+TEST_P(ImageTest, BeginsBehindTheStack) {
+    EXPECT_EQ(segments[1].p_vaddr, segments[0].p_vaddr + segments[0].p_memsz);
+    EXPECT_EQ(segments[1].p_vaddr, 0x110000U);
 }
 
 TEST_P(ImageTest, NamesBothEntries) {
@@ -86,8 +91,10 @@ INSTANTIATE_TEST_SUITE_P(Guests, ImageTest, testing::Values("noop", "hello", "ec
 
 class NoopImageTest : public ImageTest {};
 
-TEST_P(NoopImageTest, TouchesOnePage) {
-    EXPECT_LE(segments[1].p_memsz, 4096U);
+/// Every image carries every platform; of a guest that does nothing, that is most. Drivers give three pages of an image
+/// before the launch (process_abi.hpp: warm_image_*), and each counts 8,000 times.
+TEST_P(NoopImageTest, TouchesTwoPages) {
+    EXPECT_LE(segments[1].p_memsz, 2 * 4096U);
     EXPECT_LT(bytes.size(), 16 * 1024U);
 }
 
