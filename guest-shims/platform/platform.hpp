@@ -2,6 +2,7 @@
 // The whole contract between a guest and what it runs on. One implementation per folder below this one:
 //   platform/select.cpp                     platform_for
 //   platform/process/process_platform.cpp   the process driver
+//   platform/kvm/kvm_platform.cpp           the kvm driver
 //   platform/xen/xen_platform.cpp           Xen, through the PVH entry
 // Everything above this header (frontends, guests) is written once for every hypervisor.
 #pragma once
@@ -24,6 +25,8 @@ struct Nanoseconds {
     std::uint64_t value{};
 };
 
+inline constexpr std::uint64_t ns_per_second = 1'000'000'000;
+
 inline constexpr unsigned max_ports = 128;
 
 /// A set of event channel ports.
@@ -36,8 +39,14 @@ struct PortSet {
     }
 };
 
-/// What a guest may ask of the machine it runs on. A guest has one vCPU: nothing here is thread-safe. Objects are
-/// static, hold no resources and are never destroyed.
+/// What a further vCPU runs; must not return.
+using VcpuEntry = void (*)(void* argument);
+
+/// What a guest may ask of the machine it runs on. Objects are static, hold no resources and are never destroyed.
+///
+/// A guest begins on vCPU 0, and what it does not start stays still. Where there are others, they may call `notify`,
+/// `wait`, `take_pending` and `monotonic` at any time, and `shutdown`, which ends all. The rest, and all frontends, are
+/// vCPU 0's, unless the guest has a lock of its own around them.
 class Platform {
  public:
     /// For people: "process", "xen" ...
@@ -69,6 +78,16 @@ class Platform {
 
     /// The grant table, shared with the hypervisor.
     virtual std::span<base::GrantEntryV1> grant_table() = 0;
+
+    /// How many vCPUs there are, this one counted.
+    virtual unsigned vcpus() const { return 1; }
+
+    /// Starts vCPU `index`, 1 to vcpus() - 1, once: it runs entry(argument) on the stack that ends at `stack_end`, with
+    /// what was written before in its sight. Returns whether it was started.
+    virtual bool start_vcpu(unsigned index, VcpuEntry entry, void* argument, void* stack_end) {
+        static_cast<void>(index), static_cast<void>(entry), static_cast<void>(argument), static_cast<void>(stack_end);
+        return false;
+    }
 
     /// Ends the domain. `code` is what the toolstack is told; a reason in words goes through sysctl before.
     [[noreturn]] virtual void shutdown(std::int32_t code) = 0;

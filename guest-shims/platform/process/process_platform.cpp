@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "guest-shims/platform/process/process_platform.hpp"
 
+#include "guest-shims/platform/event_page.hpp"
 #include "guest-shims/platform/process/syscall.hpp"
-#include "hypervisor/process/process_abi.hpp"
 
 namespace guest {
 
@@ -10,8 +10,7 @@ namespace abi = hypervisor::process::abi;
 
 namespace {
 
-static_assert(process_platform_id == abi::platform_id && max_ports == abi::max_ports);
-constexpr std::uint64_t ns_per_second = 1'000'000'000;
+static_assert(process_platform_id == abi::platform_id);
 constexpr std::size_t entropy_chunk = 256;  // the most that one getrandom may ask for (process_abi.hpp)
 constexpr long clock_realtime = 0;
 constexpr long clock_monotonic = 1;
@@ -20,10 +19,6 @@ struct Timespec {
     std::int64_t seconds;
     std::int64_t nanoseconds;
 };
-
-abi::EventPage& event_page() {
-    return *reinterpret_cast<abi::EventPage*>(abi::event_page_gpa);
-}
 
 long address(const void* p) {
     return reinterpret_cast<long>(p);
@@ -35,39 +30,11 @@ Nanoseconds read_clock(long clock) {
     return {static_cast<std::uint64_t>(now.seconds) * ns_per_second + static_cast<std::uint64_t>(now.nanoseconds)};
 }
 
-bool is_pending(const abi::EventPage& page) {
-    return (__atomic_load_n(&page.to_guest[0], __ATOMIC_ACQUIRE) |
-            __atomic_load_n(&page.to_guest[1], __ATOMIC_ACQUIRE)) != 0;
-}
-
-class ProcessPlatform final : public Platform {
+class ProcessPlatform final : public EventPagePlatform {
  public:
     constexpr ProcessPlatform() = default;
 
     std::string_view name() const override { return "process"; }
-
-    void notify(base::EvtchnPort port) override {
-        if (port.value >= abi::max_ports) {
-            return;
-        }
-        const std::uint64_t bit = std::uint64_t{1} << (port.value % 64);
-        const std::uint64_t before = __atomic_fetch_or(&event_page().to_host[port.value / 64], bit, __ATOMIC_SEQ_CST);
-        if (before == 0) {
-            const std::uint64_t one = 1;
-            syscall4(abi::nr_write, abi::doorbell_fd, address(&one), sizeof one);
-        }
-    }
-
-    PortSet take_pending() override {
-        PortSet ports;
-        for (unsigned i = 0; i < 2; ++i) {
-            auto& word = event_page().to_guest[i];
-            if (__atomic_load_n(&word, __ATOMIC_RELAXED) != 0) {
-                ports.words[i] = __atomic_exchange_n(&word, 0, __ATOMIC_ACQ_REL);
-            }
-        }
-        return ports;
-    }
 
     void wait(std::optional<Nanoseconds> timeout) override {
         auto& page = event_page();
@@ -101,13 +68,15 @@ class ProcessPlatform final : public Platform {
         }
     }
 
-    std::span<base::GrantEntryV1> grant_table() override {
-        return {reinterpret_cast<base::GrantEntryV1*>(abi::grant_table_gpa), abi::grant_entries};
-    }
-
     [[noreturn]] void shutdown(std::int32_t code) override {
         syscall4(abi::nr_exit_group, code);
         __builtin_trap();
+    }
+
+ private:
+    void ring_doorbell() override {
+        const std::uint64_t one = 1;
+        syscall4(abi::nr_write, abi::doorbell_fd, address(&one), sizeof one);
     }
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "guest-shims/platform/pvclock.hpp"
 #include "guest-shims/platform/xen/clock.hpp"
 #include "guest-shims/platform/xen/cpuid.hpp"
 #include "guest-shims/platform/xen/entry_constants.h"
@@ -40,13 +41,6 @@ xen::CpuidResult cpuid(std::uint32_t leaf) {
 
 void write_msr(std::uint32_t msr, std::uint64_t value) {
     asm volatile("wrmsr" : : "c"(msr), "a"(static_cast<std::uint32_t>(value)), "d"(value >> 32) : "memory");
-}
-
-std::uint64_t read_tsc() {
-    std::uint32_t low;
-    std::uint32_t high;
-    asm volatile("lfence; rdtsc" : "=a"(low), "=d"(high) : : "memory");
-    return std::uint64_t{high} << 32 | low;
 }
 
 bool read_random(std::uint64_t& value) {
@@ -119,7 +113,7 @@ class XenPlatform final : public Platform {
 
     Nanoseconds monotonic() const override {
         // CPUs of the host may differ by some ns, and Xen moves the domain between them.
-        latest_ = std::max(latest_, xen::system_time(shared_info().vcpu_info[0].time, [] { return read_tsc(); }));
+        latest_ = std::max(latest_, system_time(shared_info().vcpu_info[0].time, [] { return read_tsc(); }));
         return {latest_};
     }
 
