@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "guest-shims/platform/kvm/kvm_platform.hpp"
 #include "guest-shims/platform/platform.hpp"
 #include "guest-shims/platform/process/process_platform.hpp"
 #include "guest-shims/platform/xen/xen_platform.hpp"
@@ -6,10 +7,12 @@
 namespace guest {
 
 Platform* platform_for(std::uint64_t platform_id) {
-    if (platform_id == process_platform_id) {
-        return &process_platform();
+    switch (platform_id) {
+        case process_platform_id: return &process_platform();
+        case kvm_platform_id: return &kvm_platform();
+        case pvh_platform_id: return find_xen_platform();
+        default: return nullptr;
     }
-    return platform_id == pvh_platform_id ? find_xen_platform() : nullptr;
 }
 
 }  // namespace guest
