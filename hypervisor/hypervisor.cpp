@@ -37,8 +37,12 @@ std::string hex(std::uint64_t value) {
 
 std::string describe_crash(const Death& death) {
     if (death.signal == 0) {  // a real machine has no signals: the vCPU's last state is all there is
-        return death.ip == 0 ? "crashed: it gave up"
-                             : "crashed at ip " + hex(death.ip) + ", last page fault at " + hex(death.address);
+        if (death.ip == 0 && !death.registers) {
+            return "crashed: it gave up";
+        }
+        // 0 is also what the register holds before the first page fault.
+        return "crashed at ip " + hex(death.ip) + ", last page fault at " + hex(death.address) +
+               (death.address == 0 ? " or none" : "");
     }
     std::string text = "crashed: " + signal_name(death.signal);
     if (death.ip == 0) {

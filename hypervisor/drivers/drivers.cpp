@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "hypervisor/kvm/kvm.hpp"
 #include "hypervisor/process/process_driver.hpp"
 #include "hypervisor/xen/xen.hpp"
 
@@ -16,9 +17,10 @@ struct Driver {
 };
 
 /// Best first. A new driver adds its line here.
-constexpr std::array<Driver, 2> drivers{{
+constexpr std::array<Driver, 3> drivers{{
     {"xen", &xen::open_driver},
-    {"process", &process::ProcessDriver::open},
+    {"kvm", &kvm::open_driver},
+    {"process", &process::open_driver},
 }};
 
 }  // namespace

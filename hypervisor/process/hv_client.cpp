@@ -28,12 +28,13 @@ base::Error gone(std::string why) {
 
 }  // namespace
 
-base::Result<HvClient> HvClient::connect(const std::string& socket_path, Reply& hello) {
+base::Result<HvClient> HvClient::connect(const std::string& socket_path, Kind kind, Reply& hello) {
     BASE_ASSIGN(auto socket, connect_seqpacket(socket_path));
     HvClient client(std::move(socket));
     Request request{};
     request.op = Op::hello;
     request.arg = protocol_version;
+    request.kind = kind;
     auto answer = client.call(request);
     if (!answer && answer.error().sys_errno == EPROTONOSUPPORT) {
         return base::fail(base::Code::version_mismatch,

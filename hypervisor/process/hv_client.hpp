@@ -24,8 +24,9 @@ struct DomainHandles {
 /// One connection to chaos-hv. Calls from different threads wait for each other.
 class HvClient {
  public:
-    /// Connects to chaos-hv at `socket_path` and checks its version. `hello`: what it said of itself.
-    static base::Result<HvClient> connect(const std::string& socket_path, Reply& hello);
+    /// Connects to chaos-hv at `socket_path`, checks its version, and that it makes domains of that kind here. `hello`:
+    /// what it said of itself.
+    static base::Result<HvClient> connect(const std::string& socket_path, Kind kind, Reply& hello);
 
     /// Starts the program `helper` to listen at `socket_path`, detached from this process, and waits until it does.
     /// Its messages go to the end of `log_path`.

@@ -3,6 +3,7 @@
 // machine. A change of any byte is a new protocol_version; a driver and a chaos-hv of different versions refuse each other.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
@@ -16,9 +17,17 @@ inline constexpr std::uint32_t protocol_version = 2;
 inline constexpr unsigned descriptors_of_all_domains = 2 * base::first_reserved_domid + 512;
 inline constexpr char socket_name[] = "hv.sock";  // in the runtime directory
 
+/// What a domain is: which driver's.
+enum class Kind : std::uint32_t {
+    process = 0,
+    kvm = 1,
+};
+inline constexpr std::size_t kind_count = 2;
+
 enum class Op : std::uint32_t {
-    hello = 1,    ///< version in `arg`; the reply's `arg` is chaos-hv's, `limit` its descriptor limit, `pid` its pid
-    create = 2,   ///< memory, vcpus, control_pages; the reply carries [memory, doorbell]
+    hello = 1,    ///< version in `arg`, `kind`; the reply's `arg` is chaos-hv's version, `limit` its descriptor limit,
+                  ///< `pid` its pid, `vcpus` the most of a domain. EOPNOTSUPP: that kind does not work here, `text` why
+    create = 2,   ///< kind, memory, vcpus, control_pages; the reply carries [memory, doorbell]
     destroy = 3,  ///< ends and forgets `domain`; answered when its process is gone
     pause = 4,
     unpause = 5,
@@ -35,8 +44,10 @@ struct Request {
     std::uint64_t memory;         // 16  bytes
     std::uint32_t vcpus;          // 24
     std::uint32_t control_pages;  // 28
+    Kind kind;                    // 32
+    std::uint32_t reserved;       // 36
 };
-static_assert(sizeof(Request) == 32 && std::has_unique_object_representations_v<Request>);
+static_assert(sizeof(Request) == 40 && std::has_unique_object_representations_v<Request>);
 
 /// How a domain ended, as chaos-hv saw it.
 struct DeathRecord {
@@ -60,7 +71,8 @@ struct Reply {
     std::uint32_t control_pages;  //  40
     std::uint32_t paused;         //  44
     DeathRecord death;            //  48
-    char text[168];               // 216  what failed, or in hello what is missing on this host; ends in NUL
+    std::uint32_t vcpus;          // 216
+    char text[164];               // 220  what failed, or in hello what is missing on this host; ends in NUL
 };
 static_assert(sizeof(Reply) == 384 && std::has_unique_object_representations_v<Reply>);
 

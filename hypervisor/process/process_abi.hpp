@@ -35,8 +35,8 @@ inline constexpr std::uint64_t ram_gpa = 0x100000;
 // before the launch. A guest that lies elsewhere runs as well, and faults its pages in.
 inline constexpr std::uint64_t warm_stack_gpa = 0x10f000;
 inline constexpr std::uint64_t warm_stack_end = 0x110000;
-inline constexpr std::uint64_t warm_image_gpa = 0x113000;
-inline constexpr std::uint64_t warm_image_end = 0x116000;
+inline constexpr std::uint64_t warm_image_gpa = 0x110000;
+inline constexpr std::uint64_t warm_image_end = 0x113000;
 
 inline constexpr unsigned grant_entries = 512;
 inline constexpr unsigned max_ports = 128;  ///< ports 1 .. 127
@@ -90,8 +90,10 @@ inline constexpr int doorbell_fd = 3;
 //   clock_gettime(CLOCK_REALTIME = 0 or CLOCK_MONOTONIC = 1, any)
 //   getrandom(any, at most 256, 0)
 //   exit_group(any)
+//   restart_syscall()     the kernel's: goes on with a futex call that a pause interrupted
 inline constexpr long nr_write = 1;
 inline constexpr long nr_futex = 202;
+inline constexpr long nr_restart_syscall = 219;
 inline constexpr long nr_clock_gettime = 228;
 inline constexpr long nr_exit_group = 231;
 inline constexpr long nr_getrandom = 318;

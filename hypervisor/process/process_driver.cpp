@@ -30,12 +30,12 @@ std::string own_folder() {
     return slash == std::string::npos ? "." : path.substr(0, slash);
 }
 
-Capabilities describe_driver(const Reply& hello) {
+Capabilities describe_driver(const Reply& hello, const Variant& variant) {
     Capabilities c;
-    c.name = "process";
+    c.name = variant.name;
     c.version = "chaos-hv protocol " + std::to_string(hello.arg);
-    c.isolation = "process isolation: a guest is a process with five system calls; not hardware isolation";
-    c.max_vcpus = 1;
+    c.isolation = variant.isolation;
+    c.max_vcpus = hello.vcpus;
     c.min_memory = base::mib(2);
     c.max_memory = host_memory();
     const auto limit = domain_limit(hello.limit);
@@ -55,7 +55,9 @@ Result<void> check_spec(const ShellSpec& spec, const Capabilities& can) {
                                                             " to " + mib(can.max_memory) + ", this host's memory");
     }
     if (spec.vcpus == 0 || spec.vcpus > can.max_vcpus) {
-        return base::fail(base::Code::unsupported, std::to_string(spec.vcpus) + " vcpus; the process driver runs 1");
+        return base::fail(base::Code::unsupported,
+                          std::to_string(spec.vcpus) + " vcpus; the " + can.name + " driver runs 1" +
+                              (can.max_vcpus == 1 ? "" : " to " + std::to_string(can.max_vcpus)));
     }
     if (spec.control_pages == 0 || spec.control_pages > max_control_pages) {
         return base::fail(
@@ -65,35 +67,42 @@ Result<void> check_spec(const ShellSpec& spec, const Capabilities& can) {
     return {};
 }
 
-Result<HvClient> connect_or_start(const DriverOptions& options, const std::string& socket, Reply& hello) {
-    auto running = HvClient::connect(socket, hello);
+Result<HvClient> connect_or_start(const DriverOptions& options, const std::string& socket, Kind kind, Reply& hello) {
+    auto running = HvClient::connect(socket, kind, hello);
     if (running || (running.error().code != base::Code::unavailable && running.error().code != base::Code::not_found)) {
         return running;
     }
     const auto folder = options.helper_dir.empty() ? own_folder() : options.helper_dir;
     BASE_TRY(HvClient::start(folder + "/chaos-hv", socket, options.runtime_dir + "/chaos-hv.log"));
-    return HvClient::connect(socket, hello);
+    return HvClient::connect(socket, kind, hello);
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Hypervisor>> ProcessDriver::open(const DriverOptions& options) {
+Result<std::unique_ptr<Hypervisor>> open_driver(const DriverOptions& options) {
+    return ProcessDriver::open(
+        options, {Kind::process, "process",
+                  "process isolation: a guest is a process with five system calls; not hardware isolation"});
+}
+
+Result<std::unique_ptr<Hypervisor>> ProcessDriver::open(const DriverOptions& options, const Variant& variant) {
     const auto socket = options.runtime_dir + "/" + socket_name;
     Reply hello{};
-    BASE_ASSIGN(auto control, connect_or_start(options, socket, hello));
-    BASE_ASSIGN(auto prepare, HvClient::connect(socket, hello));
-    BASE_ASSIGN(auto events, HvClient::connect(socket, hello));
+    BASE_ASSIGN(auto control, connect_or_start(options, socket, variant.kind, hello));
+    BASE_ASSIGN(auto prepare, HvClient::connect(socket, variant.kind, hello));
+    BASE_ASSIGN(auto events, HvClient::connect(socket, variant.kind, hello));
     std::unique_ptr<ProcessDriver> driver(
-        new ProcessDriver({std::move(control), std::move(prepare), std::move(events)}, hello));
+        new ProcessDriver({std::move(control), std::move(prepare), std::move(events)}, hello, variant));
     BASE_TRY(driver->listen());
     return driver;
 }
 
-ProcessDriver::ProcessDriver(Connections connections, const Reply& hello)
+ProcessDriver::ProcessDriver(Connections connections, const Reply& hello, const Variant& variant)
     : control_(std::move(connections.control)),
       prepare_(std::move(connections.prepare)),
       events_(std::move(connections.events)),
-      capabilities_(describe_driver(hello)),
+      kind_(variant.kind),
+      capabilities_(describe_driver(hello, variant)),
       oom_kills_(oom_kills()),
       domains_(base::first_reserved_domid) {
     CPU_ZERO(&processors_);
@@ -167,6 +176,7 @@ Result<std::unique_ptr<Domain>> ProcessDriver::create_shell(const ShellSpec& spe
     request.memory = spec.memory.value;
     request.vcpus = spec.vcpus;
     request.control_pages = spec.control_pages;
+    request.kind = kind_;
     // The main thread must not wait for the refill, which runs at a lower priority.
     auto made = prepare_.try_call(request);
     BASE_ASSIGN(auto handles, made ? std::move(*made) : control_.call(request));

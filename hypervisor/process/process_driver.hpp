@@ -8,6 +8,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/fd.hpp"
@@ -19,10 +20,21 @@ namespace hypervisor::process {
 
 class ProcessDomain;
 
+/// What tells the drivers apart whose domains chaos-hv owns. Domains of every kind are adopted by each of them; new ones
+/// are of its own kind.
+struct Variant {
+    Kind kind{Kind::process};
+    std::string_view name;
+    std::string_view isolation;
+};
+
+/// Opens the driver of confined processes.
+Result<std::unique_ptr<Hypervisor>> open_driver(const DriverOptions& options);
+
 class ProcessDriver final : public Hypervisor {
  public:
     /// Connects to the chaos-hv of `options.runtime_dir`; starts one when there is none.
-    static Result<std::unique_ptr<Hypervisor>> open(const DriverOptions& options);
+    static Result<std::unique_ptr<Hypervisor>> open(const DriverOptions& options, const Variant& variant);
 
     const Capabilities& capabilities() const override { return capabilities_; }
     Result<std::unique_ptr<Domain>> create_shell(const ShellSpec& spec) override;
@@ -47,7 +59,7 @@ class ProcessDriver final : public Hypervisor {
         HvClient events;   ///< deaths
     };
 
-    ProcessDriver(Connections connections, const Reply& hello);
+    ProcessDriver(Connections connections, const Reply& hello, const Variant& variant);
     Result<void> listen();
     Result<void> watch(ProcessDomain& domain);
     Result<std::unique_ptr<Domain>> take(DomainHandles handles);
@@ -60,6 +72,7 @@ class ProcessDriver final : public Hypervisor {
     HvClient control_;
     HvClient prepare_;
     HvClient events_;
+    Kind kind_;
     Capabilities capabilities_;
     base::Fd epoll_;
     base::Fd silence_timer_;

@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "base/hvm_start_info.hpp"
-#include "hypervisor/xen/boot_state.hpp"
 #include "hypervisor/xen/memory_plan.hpp"
 #include "hypervisor/xen/shell_builder.hpp"
 #include "hypervisor/xen/xen_driver.hpp"
@@ -50,6 +49,11 @@ void copy_in(std::byte* to, std::span<const std::byte> bytes) {
 }
 
 }  // namespace
+
+Registers registers_of(const HvmCpu& cpu) {
+    return {cpu.rax, cpu.rbx, cpu.rcx, cpu.rdx, cpu.rsi, cpu.rdi, cpu.rbp, cpu.rsp, cpu.r8,
+            cpu.r9,  cpu.r10, cpu.r11, cpu.r12, cpu.r13, cpu.r14, cpu.r15, cpu.rip, cpu.rflags};
+}
 
 XenDomain::XenDomain(XenDriver& driver, base::DomId id, const DomainTag& tag)
     : Domain(id, layout_of(tag)), driver_(driver), tag_(tag) {}
@@ -321,7 +325,9 @@ void XenDomain::read_registers(Death& death) const {
         death.address = cpu.cr2;
         if (native() && cpu.rip == abi::boot_page_gpa) {
             death.kind = DeathKind::killed;  // it has never run an instruction: a parked shell that somebody ended
+            return;
         }
+        death.registers = registers_of(cpu);
     }
 }
 

@@ -9,6 +9,7 @@
 
 #include "hypervisor/hypervisor.hpp"
 #include "hypervisor/ring_limit.hpp"
+#include "hypervisor/xen/boot_state.hpp"
 #include "hypervisor/xen/domain_tag.hpp"
 #include "hypervisor/xen/event_ports.hpp"
 #include "hypervisor/xen/libxen.hpp"
@@ -17,6 +18,9 @@
 namespace hypervisor::xen {
 
 class XenDriver;
+
+/// The general registers out of what Xen saves of a vCPU.
+Registers registers_of(const HvmCpu& cpu);
 
 // xen_domain_load.cpp: load and what it takes; xen_domain.cpp: the rest.
 

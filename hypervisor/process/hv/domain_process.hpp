@@ -4,39 +4,42 @@
 
 #include <sys/types.h>
 
-#include <cstdint>
+#include <vector>
 
 #include "base/fd.hpp"
 #include "base/ids.hpp"
 #include "base/result.hpp"
-#include "hypervisor/process/hv/confinement.hpp"
+#include "hypervisor/process/hv/domain_kind.hpp"
 #include "hypervisor/process/hv_protocol.hpp"
 
 namespace hypervisor::process {
 
-/// chaos-hv keeps this descriptor number free; while a domain is made, its doorbell stands there.
+/// chaos-hv keeps these descriptor numbers free: while a domain is made, its doorbell stands at the first; at the second
+/// stands what the kinds of domains that need a device of the host have opened (/dev/kvm).
 inline constexpr int reserved_doorbell_slot = 3;
+inline constexpr int reserved_device_slot = 4;
 
 struct DomainProcess {
+    const DomainKind* kind{nullptr};
     pid_t pid{0};
-    base::Fd memory;    ///< memfd; offset = guest-physical address
-    base::Fd doorbell;  ///< eventfd that the guest writes
-    std::uint64_t memory_size{0};
-    std::uint32_t control_pages{0};
+    std::vector<pid_t> threads;  ///< beside the first
+    base::Fd memory;             ///< memfd; offset = guest-physical address
+    base::Fd doorbell;           ///< eventfd that the guest writes
+    DomainShape shape;
     bool paused{false};
     DeathRecord death{};
 };
 
-struct DomainShape {
-    std::uint64_t memory{0};
-    std::uint32_t control_pages{0};
-};
+/// Forks a domain and returns when it is parked, fully confined: only its memory mapped, no descriptor but its own, no
+/// capability, the filter in force. `report` is memory shared with children. Single-threaded callers only (it uses
+/// reserved_doorbell_slot).
+base::Result<DomainProcess> spawn_domain(base::DomId id, const DomainShape& shape, const DomainKind& kind,
+                                         SetupReport& report);
 
-/// Forks a domain and returns when it is parked, fully confined: only its memory mapped, one descriptor, no capability,
-/// the filter in force. Single-threaded callers only (it uses reserved_doorbell_slot).
-base::Result<DomainProcess> spawn_domain(base::DomId id, const DomainShape& shape, const Trampoline& trampoline);
+/// Ends the process of a domain that nobody has heard of yet, and waits for its end.
+void reap(DomainProcess& domain);
 
-/// Words and numbers for how `domain` ended, from its wait status and the record that its crash handler left.
+/// Words and numbers for how `domain` ended, from its wait status and what its process left.
 DeathRecord death_of(const DomainProcess& domain, int how, int status);
 
 /// Whether the toolstack has put an image into it (abi::EventPage::boot). Reads its memory.

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "hypervisor/hypervisor.hpp"
 #include "hypervisor/process/hv/server.hpp"
 #include "hypervisor/process/process_abi.hpp"
 #include "hypervisor/process/seqpacket.hpp"
@@ -40,8 +41,9 @@ Reply reply_to(const Request& request, int error) {
 void describe_domain(Reply& reply, std::uint16_t id, const DomainProcess& domain) {
     reply.domain = id;
     reply.pid = domain.pid;
-    reply.memory = domain.memory_size;
-    reply.control_pages = domain.control_pages;
+    reply.memory = domain.shape.memory;
+    reply.control_pages = domain.shape.control_pages;
+    reply.vcpus = domain.shape.vcpus;
     reply.paused = domain.paused ? 1 : 0;
     reply.death = domain.death;
 }
@@ -61,7 +63,7 @@ void Server::answer(int connection, const Request& request) {
     reply(connection, reply_to(request, EINVAL));
 }
 
-void Server::hello(int connection, const Request& request) const {
+void Server::hello(int connection, const Request& request) {
     auto message = reply_to(request, request.arg == protocol_version ? 0 : EPROTONOSUPPORT);
     rlimit descriptors{};
     ::getrlimit(RLIMIT_NOFILE, &descriptors);
@@ -69,7 +71,37 @@ void Server::hello(int connection, const Request& request) const {
     message.limit = descriptors.rlim_cur;
     message.pid = ::getpid();
     set_text(message, missing_);
+    if (message.error == 0) {
+        if (const auto kind = offered(request.kind)) {
+            message.vcpus = (*kind)->max_vcpus();
+        } else {
+            message.error = EOPNOTSUPP;
+            set_text(message, kind.error().message);
+        }
+    }
     reply(connection, message);
+}
+
+base::Result<const DomainKind*> Server::offered(Kind kind) {
+    const auto index = static_cast<std::size_t>(kind);
+    if (index >= offers_.size()) {
+        return base::fail_errno(EINVAL, "kind of a domain");
+    }
+    auto& offer = offers_[index];
+    if (offer && (*offer)->is_uncertain() && !tried_[index]) {
+        tried_[index] = true;
+        const DomainShape smallest{2 * abi::ram_gpa, 1, 1};
+        auto trial = spawn_domain(base::DomId{base::first_reserved_domid}, smallest, **offer, report());
+        if (!trial) {
+            offer = std::unexpected(std::move(trial).error());
+        } else {
+            reap(*trial);
+        }
+    }
+    if (!offer) {
+        return std::unexpected(offer.error());
+    }
+    return offer->get();
 }
 
 base::Result<base::DomId> Server::free_id() {
@@ -82,18 +114,28 @@ base::Result<base::DomId> Server::free_id() {
     return base::fail_errno(EUSERS, "every domain id is in use");
 }
 
+base::Result<base::DomId> Server::spawn(const Request& request, DomainProcess& made) {
+    BASE_ASSIGN(const auto* kind, offered(request.kind));
+    const bool sane = request.memory > abi::ram_gpa && request.memory % base::page_size == 0 && request.vcpus != 0 &&
+                      request.vcpus <= kind->max_vcpus() && request.control_pages <= max_control_pages;
+    if (!sane) {
+        return base::fail_errno(EINVAL, "shape of a domain");
+    }
+    BASE_ASSIGN(const auto id, free_id());
+    BASE_ASSIGN(made, spawn_domain(id, {request.memory, request.control_pages, request.vcpus}, *kind, report()));
+    return id;
+}
+
 void Server::create(int connection, const Request& request) {
-    const bool sane = request.memory > abi::ram_gpa && request.memory % base::page_size == 0 && request.vcpus == 1;
-    const auto id = sane ? free_id() : base::Result<base::DomId>(base::fail_errno(EINVAL, "shape of a domain"));
-    auto process = id ? spawn_domain(*id, {request.memory, request.control_pages}, trampoline_)
-                      : base::Result<DomainProcess>(std::unexpected(id.error()));
-    if (!process) {
-        auto message = reply_to(request, process.error().sys_errno);
-        set_text(message, process.error().message);
+    DomainProcess process;
+    const auto id = spawn(request, process);
+    if (!id) {
+        auto message = reply_to(request, id.error().sys_errno != 0 ? id.error().sys_errno : EOPNOTSUPP);
+        set_text(message, id.error().message);
         return reply(connection, message);
     }
     auto& owned = domains_[id->value];
-    owned.process = std::move(*process);
+    owned.process = std::move(process);
     ids_by_pid_.emplace(owned.process.pid, id->value);
     auto message = reply_to(request, 0);
     describe_domain(message, id->value, owned.process);
@@ -158,7 +200,12 @@ int Server::set_affinity(const Request& request) {
             CPU_SET(cpu, &cpus);
         }
     }
-    return ::sched_setaffinity(found->second.process.pid, sizeof cpus, &cpus) == 0 ? 0 : errno;
+    const auto& process = found->second.process;
+    int failed = ::sched_setaffinity(process.pid, sizeof cpus, &cpus) == 0 ? 0 : errno;
+    for (const pid_t thread : process.threads) {
+        failed = ::sched_setaffinity(thread, sizeof cpus, &cpus) == 0 ? failed : errno;
+    }
+    return failed;
 }
 
 void Server::reply(int connection, const Reply& message, const DomainProcess* handles) const {

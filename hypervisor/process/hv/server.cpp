@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -35,13 +36,20 @@ base::Result<base::Fd> watch_signals() {
     return fd;
 }
 
+base::Result<base::Mapping> map_report() {
+    const base::Fd memory(::memfd_create("setup-report", MFD_CLOEXEC));
+    if (!memory || ::ftruncate(memory.get(), base::page_size) != 0) {
+        return base::fail_errno(errno, "memory shared with domains");
+    }
+    return base::Mapping::map(memory.get(), 0, base::page_size, base::Access::read_write);
+}
+
 }  // namespace
 
-base::Result<std::unique_ptr<Server>> Server::open(base::Fd listener, Trampoline trampoline,
-                                                   std::vector<std::string> missing) {
-    std::unique_ptr<Server> server(new Server);
+base::Result<std::unique_ptr<Server>> Server::open(base::Fd listener, Offers offers, std::vector<std::string> missing) {
+    std::unique_ptr<Server> server(new Server(std::move(offers)));
     server->listener_ = std::move(listener);
-    server->trampoline_ = std::move(trampoline);
+    BASE_ASSIGN(server->shared_with_children_, map_report());
     for (const auto& note : missing) {
         server->missing_ += server->missing_.empty() ? note : "; " + note;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -11,8 +12,8 @@
 
 #include "base/fd.hpp"
 #include "base/ids.hpp"
+#include "base/mapping.hpp"
 #include "base/result.hpp"
-#include "hypervisor/process/hv/confinement.hpp"
 #include "hypervisor/process/hv/domain_process.hpp"
 #include "hypervisor/process/hv_protocol.hpp"
 
@@ -26,7 +27,7 @@ void describe_domain(Reply& reply, std::uint16_t id, const DomainProcess& domain
 class Server {
  public:
     /// `missing`: what confine_self could not do, told to every peer in hello.
-    static base::Result<std::unique_ptr<Server>> open(base::Fd listener, Trampoline trampoline,
+    static base::Result<std::unique_ptr<Server>> open(base::Fd listener, Offers offers,
                                                       std::vector<std::string> missing);
 
     /// Serves until there is nothing left to own, or SIGTERM. Ends all domains before it returns.
@@ -39,7 +40,7 @@ class Server {
         int waiter{-1};      ///< the connection that asked for it; -1: nobody waits
     };
 
-    Server() = default;
+    explicit Server(Offers offers) : offers_(std::move(offers)) {}
     base::Result<void> watch(int fd, std::uint32_t events, int operation) const;
     void accept_peer();
     void drop_peer(int connection);
@@ -53,7 +54,9 @@ class Server {
 
     // requests.cpp
     void answer(int connection, const Request& request);
-    void hello(int connection, const Request& request) const;
+    void hello(int connection, const Request& request);
+    base::Result<const DomainKind*> offered(Kind kind);
+    base::Result<base::DomId> spawn(const Request& request, DomainProcess& made);
     void create(int connection, const Request& request);
     void destroy(int connection, const Request& request);
     void list(int connection) const;
@@ -61,12 +64,15 @@ class Server {
     int signal_domain(const Request& request, int signal, bool paused);
     int set_affinity(const Request& request);
     base::Result<base::DomId> free_id();
+    SetupReport& report() const { return *shared_with_children_.at<SetupReport>(); }
     void reply(int connection, const Reply& message, const DomainProcess* handles = nullptr) const;
 
     base::Fd listener_;
     base::Fd epoll_;
     base::Fd signals_;
-    Trampoline trampoline_;
+    Offers offers_;
+    std::array<bool, kind_count> tried_{};
+    base::Mapping shared_with_children_;  ///< SetupReport
     std::string missing_;
     std::unordered_map<std::uint16_t, Owned> domains_;
     std::unordered_map<pid_t, std::uint16_t> ids_by_pid_;

@@ -146,7 +146,7 @@ class ProcessDriverTest : public ::testing::Test {
         return true;
     }
     void open() {
-        auto opened = ProcessDriver::open(options_);
+        auto opened = open_driver(options_);
         ASSERT_TRUE(opened) << opened.error().message;
         driver_ = std::move(*opened);
         auto adopted = driver_->adopt();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// chaos-hv: the hypervisor of the process driver. Owns the domains, so that chaosd can crash and come back.
+// chaos-hv: the hypervisor of the process and kvm drivers. Owns the domains, so that chaosd can crash and come back.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -12,6 +12,8 @@
 #include <string>
 #include <string_view>
 
+#include "hypervisor/kvm/hv/virtual_machine.hpp"
+#include "hypervisor/process/hv/confined_process.hpp"
 #include "hypervisor/process/hv/confinement.hpp"
 #include "hypervisor/process/hv/domain_process.hpp"
 #include "hypervisor/process/hv/server.hpp"
@@ -23,7 +25,7 @@ namespace {
 using namespace hypervisor::process;
 
 constexpr const char* usage =
-    "chaos-hv: owns the domains of chaos's process driver. chaosd starts it; you need not.\n"
+    "chaos-hv: owns the domains of chaos's process and kvm drivers. chaosd starts it; you need not.\n"
     "usage: chaos-hv --socket PATH [--foreground]\n"
     "  --socket PATH   listen there (SOCK_SEQPACKET, mode 0600)\n"
     "  --foreground    do not go into the background\n"
@@ -51,13 +53,14 @@ bool parse(int argc, char** argv, Options& options) {
     return options.help || !options.socket.empty();
 }
 
-/// Descriptors 0, 1 and the doorbell slot hold /dev/null, everything else but standard error is closed.
+/// Descriptors 0, 1 and the reserved slots hold /dev/null, everything else but standard error is closed.
 bool tidy_descriptors() {
     if (::close_range(3, ~0U, 0) != 0) {
         return false;
     }
     const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-    return null == reserved_doorbell_slot && ::dup2(null, 0) == 0 && ::dup2(null, 1) == 1;
+    return null == reserved_doorbell_slot && ::dup2(null, 0) == 0 && ::dup2(null, 1) == 1 &&
+           ::dup3(null, reserved_device_slot, O_CLOEXEC) == reserved_device_slot;
 }
 
 void raise_limits() {
@@ -103,7 +106,8 @@ class SocketEntry {
 base::Result<void> serve(const Options& options) {
     BASE_ASSIGN(auto listener, listen_seqpacket(options.socket));
     const SocketEntry entry(options.socket);
-    BASE_ASSIGN(auto trampoline, make_trampoline());
+    Offers offers{ConfinedProcess::open(), hypervisor::kvm::VirtualMachine::open()};  // in the order of Kind
+    BASE_TRY(offers[0]);
     BASE_ASSIGN(auto missing, confine_self());
     ::prctl(PR_SET_DUMPABLE, 0);
     if (!options.foreground) {
@@ -117,7 +121,7 @@ base::Result<void> serve(const Options& options) {
         }
         ::setsid();
     }
-    BASE_ASSIGN(const auto server, Server::open(std::move(listener), std::move(trampoline), std::move(missing)));
+    BASE_ASSIGN(const auto server, Server::open(std::move(listener), std::move(offers), std::move(missing)));
     const auto served = server->run();
     entry.remove();
     return served;

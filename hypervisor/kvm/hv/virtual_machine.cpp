@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/kvm/hv/virtual_machine.hpp"
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/kvm.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "hypervisor/hypervisor.hpp"
+#include "hypervisor/kvm/hv/machine.hpp"
+#include "hypervisor/kvm/hv/monitor_calls.hpp"
+#include "hypervisor/kvm/hv/monitor_state.hpp"
+#include "hypervisor/kvm/hv/page_tables.hpp"
+#include "hypervisor/kvm/hv/stub.hpp"
+#include "hypervisor/kvm/hv/thread.hpp"
+#include "hypervisor/kvm/hv/time_scale.hpp"
+#include "hypervisor/process/hv/child_setup.hpp"
+#include "hypervisor/process/hv/domain_process.hpp"
+
+extern "C" {
+extern const std::byte chaos_kvm_monitor[];
+extern const std::byte chaos_kvm_monitor_end[];
+}
+
+namespace hypervisor::kvm {
+
+using process::ChildSpec;
+using process::require;
+
+namespace {
+
+static_assert(abi::max_vcpus <= process::max_threads);
+
+/// What the monitor calls, each with the arguments that it uses.
+base::Result<std::vector<std::byte>> compile_filter() {
+    process::CallFilter filter;
+    filter.allow(nr::write, {{0, SCMP_CMP_EQ, abi::doorbell_fd, 0}, {2, SCMP_CMP_EQ, 8, 0}});
+    for (const auto request : std::array<std::uint64_t, 3>{KVM_RUN, KVM_GET_REGS, KVM_GET_SREGS}) {
+        filter.allow(nr::ioctl, {{0, SCMP_CMP_GE, first_vcpu_fd, 0}, {1, SCMP_CMP_EQ, request, 0}});
+    }
+    for (const auto operation : std::array<std::uint64_t, 2>{FUTEX_WAIT, FUTEX_WAKE}) {
+        filter.allow(nr::futex, {{1, SCMP_CMP_EQ, operation, 0}});
+    }
+    filter.allow(nr::restart_syscall);
+    filter.allow(nr::clock_gettime, {{0, SCMP_CMP_LE, 1, 0}});
+    filter.allow(nr::getrandom, {{1, SCMP_CMP_LE, 256, 0}, {2, SCMP_CMP_EQ, 0, 0}});
+    filter.allow(nr::exit_group);
+    return filter.compile();
+}
+
+/// Everything that stays in the process, at the addresses of monitor_state.hpp. Returns guest memory from its begin on,
+/// the page tables included.
+std::span<std::byte> map_all(const ChildSpec& spec, const process::SealedCode& monitor, std::uint64_t guest_size) {
+    process::map_shared(spec, monitor_at, monitor.size, PROT_READ | PROT_EXEC, monitor.memory.get(), 0);
+    process::map_shared(spec, guest_at, guest_size, PROT_READ | PROT_WRITE, spec.memory_fd, 0);
+    const std::uint64_t size = stacks_at + spec.shape.vcpus * stack_size - state_at;
+    const auto want = reinterpret_cast<void*>(state_at);
+    require(
+        ::mmap(want, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == want,
+        spec, "memory of the monitor");
+    return {reinterpret_cast<std::byte*>(guest_at), guest_size};
+}
+
+void touch_what_every_guest_touches(const ChildSpec& spec) {
+    const auto touch = [](std::uint64_t from, std::uint64_t to) {
+        process::touch_early(guest_at + from, guest_at + to, MADV_POPULATE_WRITE);
+    };
+    touch(abi::stub_gpa, abi::control_gpa + spec.shape.control_pages * base::page_size);
+    touch(abi::warm_stack_gpa, abi::warm_stack_end);
+    touch(abi::warm_image_gpa, abi::warm_image_end);
+}
+
+void fill_guest(const ChildSpec& spec, std::span<std::byte> guest) {
+    const auto stub = stub_bytes();
+    std::memcpy(guest.data() + abi::stub_gpa, stub.data(), stub.size());
+    write_page_tables(guest.subspan(spec.shape.memory), spec.shape.memory, spec.shape.control_pages);
+    auto& page = *reinterpret_cast<abi::MachinePage*>(guest.data() + abi::machine_page_gpa);
+    page.vcpu_count = spec.shape.vcpus;
+}
+
+/// Ends the child unless `result` holds something.
+template <class T>
+T take(base::Result<T> result, const ChildSpec& spec) {
+    if (!result) {
+        errno = result.error().sys_errno;
+        require(false, spec, result.error().message.c_str());
+    }
+    if constexpr (!std::is_void_v<T>) {
+        return std::move(*result);
+    }
+}
+
+Machine make_machine(const ChildSpec& spec, const Host& host, std::span<std::byte> guest) {
+    auto machine = take(Machine::create(process::reserved_device_slot, guest.subspan(abi::stub_gpa)), spec);
+    const auto root = spec.shape.memory;
+    const auto control_end = abi::control_gpa + spec.shape.control_pages * base::page_size;
+    take(machine.add_vcpu(host, root, abi::stub_gpa, control_end), spec);
+    for (unsigned vcpu = 1; vcpu < spec.shape.vcpus; ++vcpu) {
+        take(machine.add_vcpu(host, root, abi::stub_gpa + stub_vcpu_offset(), vcpu), spec);
+    }
+    take(machine.bind_doorbell(abi::port_doorbell, abi::doorbell_fd), spec);
+    auto& page = *reinterpret_cast<abi::MachinePage*>(guest.data() + abi::machine_page_gpa);
+    const auto scale = time_scale(take(machine.tsc_khz(), spec));
+    page.time.tsc_to_system_mul = scale.mul;
+    page.time.tsc_shift = scale.shift;
+    return machine;
+}
+
+/// The vCPUs stay at first_vcpu_fd and up, where they were made; the rest is closed. KVM keeps a machine for as long as
+/// it has vCPUs.
+void keep_vcpus(const ChildSpec& spec, const Host& host, const Machine& machine) {
+    for (unsigned vcpu = 0; vcpu < spec.shape.vcpus; ++vcpu) {
+        const int fd = first_vcpu_fd + static_cast<int>(vcpu);
+        errno = EBADF;
+        require(machine.vcpu(vcpu) == fd, spec, "the numbers of its vCPUs");
+        const auto want = reinterpret_cast<void*>(runs_at + std::uint64_t{vcpu} * host.run_size);
+        require(::mmap(want, host.run_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0) == want,
+                spec, "memory of its vCPUs");
+    }
+    require(::close_range(0, abi::doorbell_fd - 1, 0) == 0 &&
+                ::close_range(abi::doorbell_fd + 1, first_vcpu_fd - 1, 0) == 0,
+            spec, "its descriptors");
+}
+
+void start_threads(const ChildSpec& spec) {
+    spec.report->thread_count = spec.shape.vcpus - 1;
+    for (unsigned vcpu = 1; vcpu < spec.shape.vcpus; ++vcpu) {
+        const auto stack = stacks_at + (vcpu + 1) * stack_size;
+        const long thread = start_thread(monitor_vcpu_at, vcpu, stack, spec.report->threads[vcpu - 1]);
+        errno = static_cast<int>(-thread);
+        require(thread > 0, spec, "the threads of its vCPUs (limits: RLIMIT_NPROC, kernel.threads-max)");
+    }
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<process::DomainKind>> VirtualMachine::open() {
+    BASE_ASSIGN(auto host, open_host());
+    if (std::uint64_t{host.run_size} * host.max_vcpus > guest_at - runs_at) {
+        return base::fail(base::Code::unsupported, "this host's KVM wants " + std::to_string(host.run_size) +
+                                                       " bytes for each vCPU, more than there is room for");
+    }
+    // At a number of its own, where every child finds it.
+    if (::dup3(host.device.get(), process::reserved_device_slot, O_CLOEXEC) < 0) {
+        return base::fail_errno(errno, "/dev/kvm");
+    }
+    BASE_ASSIGN(const auto filter, compile_filter());
+    BASE_ASSIGN(auto monitor, process::seal_code({chaos_kvm_monitor, chaos_kvm_monitor_end}, filter, nullptr));
+    if (monitor.size > state_at - monitor_at) {
+        return base::fail(base::Code::internal, "the monitor does not fit into its pages");
+    }
+    return std::unique_ptr<process::DomainKind>(new VirtualMachine(std::move(host), std::move(monitor)));
+}
+
+std::uint64_t VirtualMachine::extra_memory(const process::DomainShape& shape) const {
+    return page_table_size(shape.memory);
+}
+
+void VirtualMachine::become(const ChildSpec& spec) const {
+    process::belong_to_parent(spec);
+    const auto guest_size = spec.shape.memory + extra_memory(spec.shape);
+    const auto guest = map_all(spec, monitor_, guest_size);
+    process::keep_descriptors(spec, process::reserved_device_slot);
+    touch_what_every_guest_touches(spec);
+    fill_guest(spec, guest);
+    const auto machine = make_machine(spec, host_, guest);
+    keep_vcpus(spec, host_, machine);
+    auto& state = *reinterpret_cast<MonitorState*>(state_at);
+    state.vcpus = spec.shape.vcpus;
+    state.run_size = host_.run_size;
+    state.filter = monitor_at + monitor_.filter_at;
+    state.filter_count = monitor_.filter_size / sizeof(std::uint64_t);
+    start_threads(spec);
+    process::lower_limits(spec, first_vcpu_fd + spec.shape.vcpus);
+    process::leave_for(spec, monitor_main_at, guest_at + guest_size);
+}
+
+process::DeathRecord VirtualMachine::death_of(const abi::EventPage& page, std::uint64_t, int how, int status) const {
+    const auto record = [](DeathKind kind, int code, int signal) {
+        return process::DeathRecord{static_cast<std::uint32_t>(kind), code, signal, 1, 0, {}};
+    };
+    if (how != CLD_EXITED) {  // the monitor itself: it has no bug that we know of
+        return record(status == SIGSYS ? DeathKind::forbidden_call : DeathKind::killed, 0, status);
+    }
+    if (page.crash_signal != crash_marker || status != crash_exit) {
+        return record(DeathKind::exited, status, 0);
+    }
+    const bool starved = page.crash_code == static_cast<std::uint32_t>(Stop::memory);
+    auto death = record(starved ? DeathKind::out_of_memory : DeathKind::crashed, 0, 0);
+    death.address = page.crash_addr;
+    death.registers = page.crash_registers;
+    return death;
+}
+
+}  // namespace hypervisor::kvm

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// The domains of the process driver: the guest's code runs in the process itself, behind a system call filter.
+#pragma once
+
+#include <memory>
+
+#include "base/fd.hpp"
+#include "hypervisor/process/hv/domain_kind.hpp"
+
+namespace hypervisor::process {
+
+class ConfinedProcess final : public DomainKind {
+ public:
+    /// Compiles the filter of process_abi.hpp (default: kill the process) and lays out the trampoline page.
+    static base::Result<std::unique_ptr<DomainKind>> open();
+
+    [[noreturn]] void become(const ChildSpec& spec) const override;
+    DeathRecord death_of(const abi::EventPage& page, std::uint64_t memory, int how, int status) const override;
+
+ private:
+    explicit ConfinedProcess(base::Fd trampoline) : trampoline_(std::move(trampoline)) {}
+
+    base::Fd trampoline_;  ///< the trampoline page with the filter behind the code, sealed; every domain maps it
+};
+
+}  // namespace hypervisor::process

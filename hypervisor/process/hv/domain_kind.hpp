@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// A kind of domain that chaos-hv can own: what its process does instead of being chaos-hv. One implementation a driver.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "hypervisor/process/hv_protocol.hpp"
+
+namespace hypervisor::process {
+
+inline constexpr unsigned max_threads = 64;  ///< of one domain: one a vCPU
+
+/// What a child that becomes a domain tells chaos-hv, in memory that both see until the child gives up that it had it.
+struct SetupReport {
+    std::int32_t error{0};          ///< errno of the step that failed
+    std::array<char, 92> step{};    ///< which step that was; ends in NUL
+    std::uint32_t thread_count{0};  ///< beside the first
+    std::array<pid_t, max_threads> threads{};
+};
+
+struct DomainShape {
+    std::uint64_t memory{0};  ///< bytes of guest-physical memory
+    std::uint32_t control_pages{0};
+    std::uint32_t vcpus{1};
+};
+
+/// What a child is made from.
+struct ChildSpec {
+    base::DomId id;
+    pid_t parent{0};
+    int memory_fd{-1};  ///< offset = guest-physical address
+    DomainShape shape;
+    SetupReport* report{nullptr};
+};
+
+class DomainKind {
+ public:
+    virtual ~DomainKind() = default;
+
+    /// The most vCPUs of one domain.
+    virtual unsigned max_vcpus() const { return 1; }
+
+    /// Whether such domains may fail to run on this host, so that one is made to find out before the kind is offered.
+    virtual bool is_uncertain() const { return false; }
+
+    /// Host memory, in bytes, that such a domain needs behind its own: the memory file is that much longer.
+    virtual std::uint64_t extra_memory(const DomainShape&) const { return 0; }
+
+    /// In the child, a copy of chaos-hv that shares chaos-hv's descriptors. Ends parked and confined after one ring of
+    /// the doorbell, or exits with the reason in `spec.report`.
+    [[noreturn]] virtual void become(const ChildSpec& spec) const = 0;
+
+    /// How a domain ended, from what its process left in the event page and what waitid(2) says (`how`: CLD_*).
+    virtual DeathRecord death_of(const abi::EventPage& page, std::uint64_t memory, int how, int status) const = 0;
+
+ protected:
+    DomainKind() = default;
+    DomainKind(const DomainKind&) = delete;
+    DomainKind& operator=(const DomainKind&) = delete;
+};
+
+/// One kind as chaos-hv offers it: there, or the reason why not.
+using Offer = base::Result<std::unique_ptr<DomainKind>>;
+/// By Kind, in its order.
+using Offers = std::array<Offer, kind_count>;
+
+}  // namespace hypervisor::process
