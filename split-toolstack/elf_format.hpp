@@ -51,6 +51,16 @@ struct SectionHeader {
 };
 static_assert(sizeof(SectionHeader) == 64 && offsetof(SectionHeader, offset) == 24);
 
+struct Symbol {
+    std::uint32_t name;     //  0  offset in the section of strings
+    std::uint8_t info;      //  4  the low 4 bits: what it is
+    std::uint8_t other;     //  5
+    std::uint16_t section;  //  6  index of its section's header
+    std::uint64_t value;    //  8
+    std::uint64_t size;     // 16
+};
+static_assert(sizeof(Symbol) == 24 && offsetof(Symbol, value) == 8);
+
 struct FileHeader32 {
     unsigned char ident[16];  //  0
     std::uint16_t type;       // 16
@@ -113,7 +123,15 @@ inline constexpr std::uint16_t machine_386 = 3;
 inline constexpr std::uint16_t machine_x86_64 = 62;
 inline constexpr std::uint32_t segment_load = 1;
 inline constexpr std::uint32_t segment_note = 4;
+inline constexpr std::uint32_t section_bits = 1;
+inline constexpr std::uint32_t section_symbols = 2;
+inline constexpr std::uint32_t section_strings = 3;
 inline constexpr std::uint32_t section_note = 7;
+inline constexpr std::uint64_t section_flag_loaded = 2;
+inline constexpr std::uint64_t section_flag_code = 4;
+inline constexpr unsigned symbol_type_mask = 15;
+inline constexpr unsigned symbol_label = 0;
+inline constexpr unsigned symbol_function = 2;
 
 // Xen, public/elfnote.h. What Xen's PV loader can't do without, and the one that PVH needs.
 inline constexpr std::uint32_t xen_note_xen_version = 5;    // XEN_ELFNOTE_XEN_VERSION

@@ -7,6 +7,7 @@
 
 #include "hypervisor/hypervisor.hpp"
 #include "noxs/backends/sysctl.hpp"
+#include "split-toolstack/crash_report.hpp"
 #include "split-toolstack/toolstack.hpp"
 
 namespace split {
@@ -20,6 +21,7 @@ struct Ending {
     State state{State::shutdown};  ///< shutdown or crashed
     std::int32_t code{0};          ///< exit code
     std::string text;              ///< for people
+    CrashReport crash{};           ///< where it crashed
 };
 
 /// Out of what the driver saw and the guest said. The driver is believed first: a guest that announced a power-off and

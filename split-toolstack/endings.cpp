@@ -45,8 +45,36 @@ void ToolstackImpl::finish_death(base::DomId domain, const hypervisor::Death& de
         relaunch(*live, std::move(ending));
         return;
     }
+    if (ending.state == State::crashed) {
+        report(*live, ending);
+    }
     const auto action = action_for(live->record.config, ending.kind);
     conclude(*live, std::move(ending), action);
+}
+
+void ToolstackImpl::report(LiveDomain& live, Ending& ending) {
+    const auto verdict = reports_.count(Clock::now());
+    if (verdict == ReportLimit::Verdict::no_more) {
+        return;
+    }
+    const auto& registers = live.death.registers;
+    if (registers && !live.foreign()) {
+        ending.crash = report_crash(*live.domain, *registers, live.record.config.kernel);
+        ending.text = with_function(std::move(ending.text), live.death.ip, ending.crash.function);
+    }
+    const auto log = [who = words("domain ", live.id().value, " '", live.name(), "': ")](std::string_view text) {
+        base::log(base::Level::info, words(who, text));
+    };
+    log(ending.text);
+    if (registers) {
+        log(registers_text(*registers));
+    }
+    if (const auto text = callers_text(ending.crash); !text.empty()) {
+        log(text);
+    }
+    if (verdict == ReportLimit::Verdict::report_last) {
+        base::log(base::Level::info, words("more than ", ReportLimit::most, " crashes a second are not looked into"));
+    }
 }
 
 void ToolstackImpl::force(LiveDomain& live) {

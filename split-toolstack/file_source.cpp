@@ -6,7 +6,6 @@
 
 #include <cerrno>
 
-#include "base/fd.hpp"
 #include "split-toolstack/words.hpp"
 
 namespace split {
@@ -80,11 +79,17 @@ Result<FileIdentity> identify(std::string_view what, const std::string& path) {
     return identity_of(st, what, path);
 }
 
-Result<FileContents> read_file(std::string_view what, const std::string& path, base::Bytes limit) {
-    const base::Fd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+Result<base::Fd> open_file(std::string_view what, const std::string& path) {
+    base::Fd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
     if (!fd) {
         return fail_errno(errno, quoted(what, path));
     }
+    BASE_TRY(identify_open(fd.get(), what, path));
+    return fd;
+}
+
+Result<FileContents> read_file(std::string_view what, const std::string& path, base::Bytes limit) {
+    BASE_ASSIGN(const auto fd, open_file(what, path));
     FileContents out;
     BASE_ASSIGN(out.identity, identify_open(fd.get(), what, path));
     if (out.identity.size > limit.value) {

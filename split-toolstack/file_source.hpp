@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/fd.hpp"
 #include "base/ids.hpp"
 #include "base/result.hpp"
 
@@ -29,13 +30,16 @@ struct FileIdentity {
 /// Of the file that `path` names now. `what` ("kernel") is for the error only. A regular file or an error.
 Result<FileIdentity> identify(std::string_view what, const std::string& path);
 
+/// Opens a regular file to read from it. Never blocks on a FIFO or a device: they are errors.
+Result<base::Fd> open_file(std::string_view what, const std::string& path);
+
 struct FileContents {
     FileIdentity identity;
     std::vector<std::byte> bytes;
 };
 
-/// Reads a regular file whole. Never blocks on a FIFO or a device: anything but a regular file is an error, and so is
-/// a file of more than `limit` or one that changes while it is read.
+/// Reads a regular file whole. Anything else is an error as above, and so is a file of more than `limit` or one that
+/// changes while it is read.
 Result<FileContents> read_file(std::string_view what, const std::string& path, base::Bytes limit);
 
 }  // namespace split

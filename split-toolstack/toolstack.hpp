@@ -14,6 +14,7 @@
 
 #include "base/result.hpp"
 #include "hypervisor/hypervisor.hpp"
+#include "split-toolstack/crash_report.hpp"
 #include "split-toolstack/timing.hpp"
 #include "split-toolstack/vm_config.hpp"
 
@@ -46,6 +47,7 @@ struct DomainView {
     bool from_pool{false};
     hypervisor::Death death;  ///< valid in State::shutdown and State::crashed
     std::string ended;        ///< how it ended in words, empty while it lives
+    CrashReport crash;        ///< where it crashed, as far as that is known
 };
 
 /// What costs a look at the host as well (`chaos info NAME`, `chaos top`).

@@ -117,6 +117,7 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
 
     // endings.cpp
     void finish_death(base::DomId domain, const hypervisor::Death& death);
+    void report(LiveDomain& live, Ending& ending);
     void force(LiveDomain& live);
     void conclude(LiveDomain& live, Ending ending, EndAction action);
     void restart(LiveDomain& live, Ending ending);
@@ -156,6 +157,7 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
     DomainTable domains_;
     Timers timers_;
     KeptConsoles kept_;
+    ReportLimit reports_;
     mutable ToolstackMetrics metrics_;  // the sums over living domains are made when asked for
     std::uint64_t throttled_gone_{0};   // of domains that are gone
     std::vector<std::pair<base::DomId, hypervisor::Death>> deaths_;  // found by the poll under way

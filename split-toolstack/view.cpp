@@ -66,6 +66,7 @@ DomainView ToolstackImpl::view_of(const LiveDomain& live, const hypervisor::Doma
     if (live.life == Life::ended) {
         view.death = live.death;
         view.ended = live.ending.text;
+        view.crash = live.ending.crash;
     }
     return view;
 }
