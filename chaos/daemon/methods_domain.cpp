@@ -78,7 +78,7 @@ Result<void> get(const Call& call) {
     BASE_ASSIGN(const split::DomainDetails details, toolstack->details(domain));
     call.reply([&](json::Writer& writer) {
         writer.begin_object();
-        write_domain_members(writer, details.view);
+        write_domain_members(writer, details.view, hypervisor::Detail::full);
         write_host_members(writer, details.host);
         writer.key("config");
         write_config(writer, details.config);

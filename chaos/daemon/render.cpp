@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "chaos/config/units.hpp"
+#include "split-toolstack/words.hpp"
 
 namespace chaos {
 
@@ -47,6 +48,42 @@ void write_devices(json::Writer& writer, const split::VmConfig& config) {
     writer.end_array();
 }
 
+/// Numbers of 64 bits are strings: many a JSON reader would round them.
+void write_crash(json::Writer& writer, const split::DomainView& view) {
+    if (!view.crash.function.empty()) {
+        writer.member("function", view.crash.function);
+    }
+    if (!view.crash.callers.empty()) {
+        writer.key("callers").begin_array();
+        for (const std::string& caller : view.crash.callers) {
+            writer.value(caller);
+        }
+        writer.end_array();
+    }
+    if (!view.crash.unnamed.empty()) {
+        writer.member("no_function", view.crash.unnamed);
+    }
+    if (view.death.registers) {
+        writer.key("registers").begin_object();
+        for (const auto& [name, value] : split::named_registers(*view.death.registers)) {
+            writer.member(name, split::words(split::Hex{value}));
+        }
+        writer.end_object();
+    }
+}
+
+void write_ended(json::Writer& writer, const split::DomainView& view, hypervisor::Detail detail) {
+    writer.key("ended")
+        .begin_object()
+        .member("kind", hypervisor::kind_name(view.death.kind))
+        .member("how", view.ended)
+        .member("exit_code", view.death.code);
+    if (detail == hypervisor::Detail::full) {
+        write_crash(writer, view);
+    }
+    writer.end_object();
+}
+
 }  // namespace
 
 std::int64_t unix_ms() {
@@ -78,7 +115,7 @@ void write_created(json::Writer& writer, const split::DomainView& view) {
     writer.end_object();
 }
 
-void write_domain_members(json::Writer& writer, const split::DomainView& view) {
+void write_domain_members(json::Writer& writer, const split::DomainView& view, hypervisor::Detail detail) {
     writer.member("id", view.id.value)
         .member("name", view.name)
         .member("state", split::state_name(view.state))
@@ -92,12 +129,7 @@ void write_domain_members(json::Writer& writer, const split::DomainView& view) {
         .key("timing");
     write_timing(writer, view);
     if (has_ended(view)) {
-        writer.key("ended")
-            .begin_object()
-            .member("kind", hypervisor::kind_name(view.death.kind))
-            .member("how", view.ended)
-            .member("exit_code", view.death.code)
-            .end_object();
+        write_ended(writer, view, detail);
     }
 }
 

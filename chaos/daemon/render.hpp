@@ -18,8 +18,10 @@ void write_timing(json::Writer& writer, const split::DomainView& view);
 /// What domain.create says of a domain: id, name, state, timing.
 void write_created(json::Writer& writer, const split::DomainView& view);
 
-/// One row of domain.list; the object stays open for more members.
-void write_domain_members(json::Writer& writer, const split::DomainView& view);
+/// One row of domain.list; the object stays open for more members. With Detail::full it says of a guest that crashed
+/// where, and with which registers.
+void write_domain_members(json::Writer& writer, const split::DomainView& view,
+                          hypervisor::Detail detail = hypervisor::Detail::state);
 
 /// Members that cost a look at the host: cpu_time_us, resident_bytes, host_pid.
 void write_host_members(json::Writer& writer, const hypervisor::DomainInfo& info);

@@ -20,6 +20,15 @@ Result<void> none(base::DomId id) {
     return id.value == 1 ? Result<void>() : base::fail(base::Code::no_such_domain, "no such domain");
 }
 
+/// A guest that has crashed, and left what no JSON may carry as it is.
+split::DomainView crashed_view() {
+    split::DomainView view;
+    view.state = split::State::crashed;
+    view.death = {hypervisor::DeathKind::crashed, 0, 11, 1, 2, hypervisor::Registers{}};
+    view.crash = {"f\"\xff", {"g\n", "\x1b"}, "\\"};
+    return view;
+}
+
 class IdleToolstack final : public split::Toolstack {
  public:
     const hypervisor::Capabilities& capabilities() const override { return capabilities_; }
@@ -39,7 +48,7 @@ class IdleToolstack final : public split::Toolstack {
     std::vector<split::DomainView> list() const override { return {split::DomainView{}}; }
     Result<split::DomainDetails> details(base::DomId id) const override {
         BASE_TRY(none(id));
-        return split::DomainDetails{};
+        return split::DomainDetails{crashed_view(), {}, {}};
     }
     Result<void> pause(base::DomId id) override { return none(id); }
     Result<void> unpause(base::DomId id) override { return none(id); }

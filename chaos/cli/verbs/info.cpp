@@ -7,9 +7,43 @@ namespace chaos::cli {
 
 namespace {
 
+constexpr std::size_t path_column = 24;
+
+void pad(std::string& out, std::size_t written, std::size_t column) {
+    out.append(written < column ? column - written : 1, ' ');
+}
+
+// The registers of a vCPU, three a line.
+void registers_block(std::string& out, const std::string& path, const json::Value& registers) {
+    constexpr std::size_t name_column = 7;
+    constexpr std::size_t value_column = 20;
+    constexpr std::size_t per_line = 3;
+    for (std::size_t i = 0; i < registers.children.size(); ++i) {
+        const json::Value& one = registers.children[i];
+        if (i % per_line == 0) {
+            out.append(i == 0 ? path : "");
+            pad(out, i == 0 ? path.size() : 0, path_column);
+        }
+        const bool last = i % per_line == per_line - 1 || i + 1 == registers.children.size();
+        const std::string text = printable(one.text);
+        out.append(one.key);
+        pad(out, one.key.size(), name_column);
+        out.append(text);
+        if (last) {
+            out.append("\n");
+        } else {
+            pad(out, text.size(), value_column);
+        }
+    }
+}
+
 // "timing.phases.boot  12.5": a reply as lines, whatever it holds.
 void flatten(std::string& out, const std::string& path, const json::Value& value) {
     const bool object = value.is(json::Type::object);
+    if (object && path == "ended.registers") {
+        registers_block(out, path, value);
+        return;
+    }
     if (object || (value.is(json::Type::array) && !value.children.empty())) {
         for (std::size_t i = 0; i < value.children.size(); ++i) {
             const json::Value& child = value.children[i];
@@ -20,14 +54,15 @@ void flatten(std::string& out, const std::string& path, const json::Value& value
     }
     std::string text;
     json::append_value(text, value);
-    constexpr std::size_t column = 24;
-    out.append(path).append(path.size() < column ? column - path.size() : 1, ' ');
+    out.append(path);
+    pad(out, path.size(), path_column);
     out.append(value.is(json::Type::string) ? printable(value.text) : text).append("\n");
 }
 
 void line(std::string& out, std::string_view what, std::string_view text) {
     constexpr std::size_t column = 12;
-    out.append(what).append(what.size() < column ? column - what.size() : 1, ' ');
+    out.append(what);
+    pad(out, what.size(), column);
     out.append(printable(text)).append("\n");
 }
 

@@ -57,6 +57,15 @@ void FakeToolstack::crash(std::uint16_t id, const std::string& how) {
     emit(EventKind::destroyed, view);
 }
 
+void FakeToolstack::preserve(std::uint16_t id, const hypervisor::Death& death, const split::CrashReport& report) {
+    split::DomainView& view = domains_.at(id).view;
+    view.state = State::crashed;
+    view.death = death;
+    view.crash = report;
+    view.ended = split::with_function(hypervisor::describe(death), death.ip, report.function);
+    emit(EventKind::crashed, view, view.ended);
+}
+
 void FakeToolstack::restart(std::uint16_t id, std::uint16_t successor) {
     Domain domain = domains_.at(id);
     const split::DomainView before = domain.view;

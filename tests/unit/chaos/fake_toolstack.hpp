@@ -29,6 +29,8 @@ class FakeToolstack final : public split::Toolstack {
     void refuse(std::uint16_t id, base::Code why, const std::string& how);
     void power_off(std::uint16_t id);
     void crash(std::uint16_t id, const std::string& how);
+    /// It crashes as `death` and `report` say, and is preserved.
+    void preserve(std::uint16_t id, const hypervisor::Death& death, const split::CrashReport& report);
     void restart(std::uint16_t id, std::uint16_t successor);
     void say(std::uint16_t id, std::string_view text);
     void lose() { observer_.on_lost({base::Code::unavailable, 0, "killed"}); }

@@ -293,6 +293,43 @@ TEST(Domains, ShutdownWaitsForTheEnd) {
     EXPECT_EQ(at(api.call("domain.wait", R"({"id":1})"), "result.reason").text, "shutdown");
 }
 
+TEST(Domains, GetTellsWhereAPreservedGuestCrashed) {
+    Api api;
+    api.call("domain.create", R"({"config":)" + config_of(api) + "}");
+    const hypervisor::Registers registers{.rax = 0xdead0000, .rsp = UINT64_MAX, .rip = 0x100123};
+    api.toolstack->preserve(1, {hypervisor::DeathKind::crashed, 0, 11, 0xdead0000, registers.rip, registers},
+                            {"f(\"x\")+0x5", {"g+0x1", "h+0x2"}, ""});
+    const auto reply = api.call("domain.get", R"({"id":1})");
+    EXPECT_EQ(at(reply, "result.ended.kind").text, "crashed");
+    EXPECT_EQ(at(reply, "result.ended.how").text, "crashed: SIGSEGV at 0xdead0000, ip 0x100123 (f(\"x\")+0x5)");
+    EXPECT_EQ(at(reply, "result.ended.function").text, "f(\"x\")+0x5");
+    EXPECT_EQ(at(reply, "result.ended.callers.1").text, "h+0x2");
+    EXPECT_EQ(at(reply, "result.ended.registers").children.size(), 18U);
+    EXPECT_EQ(at(reply, "result.ended.registers.rax").text, "0xdead0000");
+    EXPECT_EQ(at(reply, "result.ended.registers.rsp").text, "0xffffffffffffffff");
+    EXPECT_EQ(at(reply, "result.ended.registers.r15").text, "0x0");
+    EXPECT_EQ(at(reply, "result.ended").find("no_function"), nullptr);
+}
+
+TEST(Domains, WhatIsNotKnownOfACrashIsLeftOut) {
+    Api api;
+    api.call("domain.create", R"({"config":)" + config_of(api) + "}");
+    api.toolstack->preserve(1, {.kind = hypervisor::DeathKind::crashed, .ip = 5}, {"", {}, "it has no symbols"});
+    const auto reply = api.call("domain.get", R"({"id":1})");
+    EXPECT_EQ(at(reply, "result.ended.no_function").text, "it has no symbols");
+    for (const char* member : {"function", "callers", "registers"}) {
+        EXPECT_EQ(at(reply, "result.ended").find(member), nullptr) << member;
+    }
+}
+
+TEST(Domains, RowsOfAListStayShort) {
+    Api api;
+    api.call("domain.create", R"({"config":)" + config_of(api) + "}");
+    api.toolstack->preserve(1, {hypervisor::DeathKind::crashed, 0, 11, 0, 5, hypervisor::Registers{}}, {"f", {}, ""});
+    const auto reply = api.call("domain.list", R"({"details":true})");
+    EXPECT_EQ(at(reply, "result.domains.0.ended").children.size(), 3U);
+}
+
 TEST(Consoles, BringHistoryThenOutputThenTheEnd) {
     Api api;
     api.call("domain.create", R"({"config":)" + config_of(api) + "}");
