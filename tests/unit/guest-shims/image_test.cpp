@@ -87,7 +87,7 @@ TEST_P(ImageTest, NamesBothEntries) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Guests, ImageTest, testing::Values("noop", "hello", "echo", "spin", "fault"));
+INSTANTIATE_TEST_SUITE_P(Guests, ImageTest, testing::Values("noop", "hello", "echo", "spin", "smp", "fault"));
 
 class NoopImageTest : public ImageTest {};
 
