@@ -3,6 +3,8 @@
 //   fault=KIND (below)   ready=0|1 (say ready first; 1)   exit=CODE (for fault=exit; 3)
 #include "guest-shims/frontends/console.hpp"
 #include "guest-shims/frontends/system.hpp"
+#include "guest-shims/guests/fault_memory.hpp"
+#include "guest-shims/guests/fault_ports.hpp"
 #include "guest-shims/platform/process/syscall.hpp"
 #include "guest-shims/platform/xen/hypercall.hpp"
 #include "guest-shims/platform/xen/interface.hpp"
@@ -20,9 +22,6 @@ constexpr long nr_write = 1;
 constexpr long nr_open = 2;
 constexpr long nr_getpid = 39;
 
-/// Outside everything that a guest has, on every driver.
-constexpr std::uintptr_t wild_address = 0xdead0000;
-
 /// For attacks that end by themselves: long enough to overlap with what the other side does, short for a test.
 constexpr unsigned rounds = 2000;
 
@@ -36,22 +35,11 @@ bool runs_on(System& system, std::string_view platform) {
     return system.platform().name() == platform;
 }
 
-[[noreturn]] void idle(System& system) {
+/// Burns CPU and never leaves user mode.
+void spin(System&) {
     for (;;) {
-        system.wait();
+        __builtin_ia32_pause();
     }
-}
-
-void wild_read(System&) {
-    static_cast<void>(*reinterpret_cast<volatile const std::uint64_t*>(wild_address));
-}
-
-void wild_write(System&) {
-    *reinterpret_cast<volatile std::uint64_t*>(wild_address) = 1;
-}
-
-void jump(System&) {
-    reinterpret_cast<void (*)()>(wild_address)();
 }
 
 void getpid_call(System&) {
@@ -67,31 +55,6 @@ void open_call(System&) {
 void bad_syscall_args(System&) {
     const char text[8] = {'e', 's', 'c', 'a', 'p', 'e', 'd', '\n'};
     syscall4(nr_write, 1, reinterpret_cast<long>(text), sizeof text);
-}
-
-[[gnu::noinline]] unsigned recurse(unsigned depth) {
-    volatile char frame[512];
-    frame[0] = static_cast<char>(depth);
-    if (depth == 0xffffffff) {
-        return 0;
-    }
-    return recurse(depth + 1) + static_cast<unsigned>(frame[0]);
-}
-
-void stack_overflow(System& system) {
-    if (recurse(0) == 0) {
-        idle(system);
-    }
-}
-
-void memory(System& system) {
-    constexpr std::size_t chunk = 16 * 1024;
-    for (;;) {
-        auto* p = static_cast<volatile char*>(system.allocate(chunk));
-        for (std::size_t i = 0; i < chunk; i += base::page_size) {
-            p[i] = 1;
-        }
-    }
 }
 
 void console_flood(System& system) {
@@ -110,18 +73,20 @@ void triple_fault(System&) {
     asm volatile("lidt %0; int3" : : "m"(no_handlers));
 }
 
-/// Every port that there is; on the process driver also the bell itself, past the rule that it is rung only once, now
-/// and then with the value that makes an eventfd full.
+/// Every port that there is; where there is one, also the bell itself, past the rule that it is rung only once: on the
+/// process driver now and then with the value that makes an eventfd full.
 void doorbell_flood(System& system) {
     constexpr long doorbell = 3;
-    const bool has_bell = runs_on(system, "process");
+    const bool on_process = runs_on(system, "process");
+    const bool on_kvm = runs_on(system, "kvm");
     for (std::uint64_t i = 0;; ++i) {
         system.platform().notify(base::EvtchnPort{static_cast<std::uint32_t>(i % max_ports)});
-        if (!has_bell) {
-            continue;
+        if (on_process) {
+            const std::uint64_t value = i % 1024 == 1023 ? 0xfffffffffffffffe : 1;
+            syscall4(nr_write, doorbell, reinterpret_cast<long>(&value), sizeof value);
+        } else if (on_kvm) {
+            kvm::out32<kvm_abi::port_doorbell>(static_cast<std::uint32_t>(i));
         }
-        const std::uint64_t value = i % 1024 == 1023 ? 0xfffffffffffffffe : 1;
-        syscall4(nr_write, doorbell, reinterpret_cast<long>(&value), sizeof value);
     }
 }
 
@@ -215,6 +180,20 @@ void hypercall_flood(System&) {
     }
 }
 
+/// Noise all over what it shares with the driver: pending ports, wake-ups, and on kvm how further vCPUs start.
+void corrupt_event_page(System& system) {
+    auto* words = reinterpret_cast<std::uint64_t*>(kvm_abi::event_page_gpa);
+    std::uint64_t noise = first_noise;
+    for (;;) {
+        for (std::size_t i = 0; i < base::page_size / sizeof *words; ++i) {
+            noise = next_noise(noise);
+            store_relaxed(words[i], noise);
+        }
+        store_relaxed(words[2], std::uint64_t{0});  // to_host: the bell is rung each time
+        system.platform().notify(base::EvtchnPort{static_cast<std::uint32_t>(noise >> 57)});
+    }
+}
+
 void never_ready(System& system) {
     idle(system);
 }
@@ -231,13 +210,21 @@ void panic(System& system) {
 struct Fault {
     std::string_view name;
     void (*act)(System&);
-    std::string_view only_on{};  // a platform; empty: all
+    std::string_view only_on{};  // platforms; empty: all
 };
+
+bool exists_on(const Fault& fault, std::string_view platform) {
+    return fault.only_on.empty() || fault.only_on.find(platform) != std::string_view::npos;
+}
 
 constexpr Fault faults[] = {
     {"wild-read", wild_read},
     {"wild-write", wild_write},
     {"jump", jump},
+    {"null-write", null_write},
+    {"null-jump", null_jump},
+    {"page-table-write", page_table_write, "kvm process"},
+    {"spin", spin},
     {"syscall", getpid_call},
     {"open", open_call},
     {"bad-syscall-args", bad_syscall_args},
@@ -253,6 +240,15 @@ constexpr Fault faults[] = {
     {"exit", exit_without_reason},
     {"panic", panic},
     {"triple-fault", triple_fault},
+    {"hlt", halt, "kvm process"},
+    {"port-io", port_io, "kvm process"},
+    {"port-in", port_in, "kvm process"},
+    {"port-byte", port_byte, "kvm process"},
+    {"port-between", port_between, "kvm process"},
+    {"string-io", string_io, "kvm process"},
+    {"shutdown-string", shutdown_string, "kvm"},
+    {"start-vcpu-flood", start_vcpu_flood, "kvm"},
+    {"corrupt-event-page", corrupt_event_page, "kvm process"},
     {"close-ports", close_ports, "xen"},
     {"hypercall-flood", hypercall_flood, "xen"},
 };
@@ -266,7 +262,7 @@ constexpr std::int32_t exit_survived = 65;
 std::int32_t run(System& system) {
     const std::string_view wanted = option(system.cmdline(), "fault").value_or("");
     for (const Fault& fault : faults) {
-        if (fault.name != wanted || !(fault.only_on.empty() || runs_on(system, fault.only_on))) {
+        if (fault.name != wanted || !exists_on(fault, system.platform().name())) {
             continue;
         }
         if (wanted != "never-ready" && number_option(system.cmdline(), "ready") != 0) {
