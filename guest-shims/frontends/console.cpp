@@ -25,6 +25,7 @@ bool is_closing(wire::State backend) {
 }  // namespace
 
 Console::Console(System& system) : system_(system), ring_(ring_page.ring) {
+    system.set_panic_sink(this);
     const auto device = system.devices().first(wire::DeviceType::console);
     if (!device) {
         return;
@@ -38,7 +39,6 @@ Console::Console(System& system) : system_(system), ring_(ring_page.ring) {
     if (grant_ && !is_closing(load_acquire(control_->header.backend_state))) {
         connect();
     }
-    system.set_panic_sink(this);
 }
 
 Console::~Console() {
@@ -77,6 +77,9 @@ void Console::put(std::string_view text) {
     while (!text.empty()) {
         follow_backend();
         if (!connected_) {
+            if (control_ == nullptr) {
+                system_.platform().print(text);
+            }
             return;
         }
         const auto written = ring_.write(text);

@@ -46,7 +46,7 @@ inline void port_between(System&) {
 
 /// Rings many times with one instruction, then does what is one exit in the same way.
 inline void string_io(System&) {
-    static const std::uint32_t words[1024]{};
+    static std::uint32_t words[1024];
     for (unsigned round = 0; round < 64; ++round) {
         out_string(kvm_abi::port_doorbell, words, 1024);
     }

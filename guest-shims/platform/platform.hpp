@@ -4,6 +4,7 @@
 //   platform/process/process_platform.cpp   the process driver
 //   platform/kvm/kvm_platform.cpp           the kvm driver
 //   platform/xen/xen_platform.cpp           Xen, through the PVH entry
+//   platform/pvh/pvh_platform.cpp           any other machine with a PVH entry
 // Everything above this header (frontends, guests) is written once for every hypervisor.
 #pragma once
 
@@ -88,6 +89,9 @@ class Platform {
         static_cast<void>(index), static_cast<void>(entry), static_cast<void>(argument), static_cast<void>(stack_end);
         return false;
     }
+
+    /// Text for people from a guest that has no console device. Dropped but where the machine has another way for it.
+    virtual void print(std::string_view text) { static_cast<void>(text); }
 
     /// Ends the domain. `code` is what the toolstack is told; a reason in words goes through sysctl before.
     [[noreturn]] virtual void shutdown(std::int32_t code) = 0;

@@ -9,8 +9,7 @@ namespace guest::kvm {
 /// Writes `value` to `port`, 32 bits at once. The other side may read and write memory meanwhile.
 template <std::uint16_t port>
 inline void out32(std::uint32_t value) {
-    static_assert(port < 0x100);
-    asm volatile("outl %0, %1" : : "a"(value), "N"(static_cast<std::uint8_t>(port)) : "memory");
+    asm volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
 }
 
 }  // namespace guest::kvm

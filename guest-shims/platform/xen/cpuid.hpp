@@ -3,16 +3,10 @@
 
 #include <cstdint>
 
+#include "guest-shims/platform/cpuid.hpp"
 #include "guest-shims/platform/xen/interface.hpp"
 
 namespace guest::xen {
-
-struct CpuidResult {
-    std::uint32_t eax;
-    std::uint32_t ebx;
-    std::uint32_t ecx;
-    std::uint32_t edx;
-};
 
 /// Xen's first CPUID leaf, or 0 where this is not Xen. `cpuid(leaf)` is the instruction: an exit each. Not always
 /// 0x40000000: a Xen that also speaks another hypervisor's interface moves its own up.

@@ -4,13 +4,14 @@
 
 #include <algorithm>
 
+#include "guest-shims/platform/page_tables.hpp"
+#include "guest-shims/platform/processor_entropy.hpp"
 #include "guest-shims/platform/pvclock.hpp"
 #include "guest-shims/platform/xen/clock.hpp"
 #include "guest-shims/platform/xen/cpuid.hpp"
 #include "guest-shims/platform/xen/entry_constants.h"
 #include "guest-shims/platform/xen/events.hpp"
 #include "guest-shims/platform/xen/hypercall.hpp"
-#include "guest-shims/platform/xen/page_tables.hpp"
 #include "guest-shims/runtime/boot_info.hpp"
 #include "hypervisor/xen/xen_abi.hpp"
 
@@ -31,28 +32,10 @@ static_assert((XEN_BOOT_MAGIC_LOW | std::uint64_t{XEN_BOOT_MAGIC_HIGH} << 32) ==
 static_assert(XEN_START_INFO == abi::start_info_gpa && XEN_DEVICE_PAGE == abi::device_page_gpa);
 static_assert(XEN_LOW_END == abi::low_end_gpa && XEN_RAM == abi::ram_gpa);
 
-static_assert(abi::max_native_memory + (abi::high_ram_gpa - abi::low_ram_end) <= xen::pdpt_reach);
-
-xen::CpuidResult cpuid(std::uint32_t leaf) {
-    xen::CpuidResult r{};
-    asm volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(0));
-    return r;
-}
+static_assert(abi::max_native_memory + (abi::high_ram_gpa - abi::low_ram_end) <= pdpt_reach);
 
 void write_msr(std::uint32_t msr, std::uint64_t value) {
     asm volatile("wrmsr" : : "c"(msr), "a"(static_cast<std::uint32_t>(value)), "d"(value >> 32) : "memory");
-}
-
-bool read_random(std::uint64_t& value) {
-    constexpr int tries = 10;  // Intel, "Digital Random Number Generator Software Implementation Guide", 5.2.1
-    for (int i = 0; i < tries; ++i) {
-        bool good;
-        asm volatile("rdrand %0" : "=r"(value), "=@ccc"(good));
-        if (good) {
-            return true;
-        }
-    }
-    return false;
 }
 
 abi::BootPage& boot_page() {
@@ -81,7 +64,7 @@ class XenPlatform final : public Platform {
 
     std::uint64_t start(const BootInfo& boot, std::uint64_t free) override {
         devices_ = boot.device_page;
-        return xen::map_ram(pvh_pdpt, boot.memory_map, free);
+        return map_ram(pvh_pdpt, boot.memory_map, free);
     }
 
     void notify(base::EvtchnPort port) override {
@@ -119,21 +102,8 @@ class XenPlatform final : public Platform {
 
     Nanoseconds wall_clock() const override { return {xen::wall_clock_base(shared_info()) + monotonic().value}; }
 
-    /// From the processor. On one without RDRAND (before 2012, or where Xen hides it) there is nothing better than the
-    /// time stamp counter, mixed: different each time, but a neighbour may guess it. Not fit for keys then.
-    void entropy(std::span<std::byte> out) override {
-        constexpr std::uint32_t has_rdrand = 1U << 30;
-        const bool have = (cpuid(1).ecx & has_rdrand) != 0;
-        std::uint64_t mixed = monotonic().value;
-        for (auto& byte : out) {
-            std::uint64_t value = 0;
-            if (!have || !read_random(value)) {
-                mixed = (mixed ^ read_tsc()) * 0xbf58476d1ce4e5b9;
-                value = mixed >> 56;
-            }
-            byte = static_cast<std::byte>(value);
-        }
-    }
+    /// From the processor, as Xen has none to give.
+    void entropy(std::span<std::byte> out) override { processor_entropy(out, monotonic().value); }
 
     std::span<base::GrantEntryV1> grant_table() override {
         return {reinterpret_cast<base::GrantEntryV1*>(abi::grant_table_gpa), abi::grant_entries};

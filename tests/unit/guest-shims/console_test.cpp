@@ -135,12 +135,16 @@ TEST_F(ConsoleTest, ReadsMoreThanTheRingHolds) {
     EXPECT_EQ(console.read_line(space), line);
 }
 
-TEST_F(ConsoleTest, DropsOutputWithoutADevice) {
+TEST_F(ConsoleTest, WithoutADeviceThePlatformGetsTheText) {
     guest.devices.count = 1;
     Console console(system);
-    console.print("nobody hears {}", std::string(10'000, 'x').c_str());
+    const std::string text(10'000, 'x');
+    console.print("perhaps somebody hears {}", text.c_str());
     EXPECT_FALSE(console.connected());
     EXPECT_THAT(guest.platform.rung, IsEmpty());
+    EXPECT_EQ(guest.platform.printed, "perhaps somebody hears " + text);
+    EXPECT_THROW(system.panic("no way"), GuestEnded);
+    EXPECT_THAT(guest.platform.printed, testing::EndsWith("panic: no way\n"));
 }
 
 TEST_F(ConsoleTest, FollowsTheBackendThatClosesAndOpens) {
@@ -155,6 +159,7 @@ TEST_F(ConsoleTest, FollowsTheBackendThatClosesAndOpens) {
     EXPECT_TRUE(console.connected());
     serve();
     EXPECT_EQ(output, "kept");
+    EXPECT_EQ(guest.platform.printed, "");
 }
 
 TEST_F(ConsoleTest, ClosesWhenTheBackendBreaksTheRing) {

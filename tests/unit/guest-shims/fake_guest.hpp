@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "guest-shims/frontends/system.hpp"
@@ -35,9 +36,11 @@ class FakePlatform final : public Platform {
     Nanoseconds wall_clock() const override { return {}; }
     void entropy(std::span<std::byte>) override {}
     std::span<base::GrantEntryV1> grant_table() override { return grants; }
+    void print(std::string_view text) override { printed += text; }
     [[noreturn]] void shutdown(std::int32_t code) override { throw GuestEnded{code}; }
 
     std::vector<std::uint32_t> rung;
+    std::string printed;
     std::array<base::GrantEntryV1, 32> grants{};
     std::function<void()> while_asleep;
     unsigned waits{0};

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "guest-shims/platform/xen/page_tables.hpp"
+#include "guest-shims/platform/page_tables.hpp"
 
 #include <gtest/gtest.h>
 
 #include <array>
 #include <vector>
 
-namespace guest::xen {
+namespace guest {
 namespace {
 
 constexpr std::uint64_t gib = 1ULL << 30;
 constexpr std::uint64_t mib = 1ULL << 20;
 
 /// The page tables of this process stand for physical memory: both are mapped one to one.
-class XenPageTables : public testing::Test {
+class PageTables : public testing::Test {
  protected:
-    XenPageTables() { pdpt[0] = 0xabc003; }
+    PageTables() { pdpt[0] = 0xabc003; }
 
     /// Page tables taken.
     std::size_t map(std::vector<base::HvmMemmapEntry> entries) {
@@ -35,13 +35,13 @@ class XenPageTables : public testing::Test {
     std::vector<Table> tables{600};
 };
 
-TEST_F(XenPageTables, LeavesASmallGuestAlone) {
+TEST_F(PageTables, LeavesASmallGuestAlone) {
     EXPECT_EQ(map({{mib, gib - mib, base::memmap_ram, 0}}), 0U);
     EXPECT_EQ(pdpt[0], 0xabc003U);
     EXPECT_EQ(pdpt[1], 0U);
 }
 
-TEST_F(XenPageTables, MapsRamAndNothingElse) {
+TEST_F(PageTables, MapsRamAndNothingElse) {
     EXPECT_EQ(map({{0x1000, 0x6d000, base::memmap_reserved, 0},
                    {mib, 3 * gib - mib, base::memmap_ram, 0},
                    {0xfeff8000, 0x8000, base::memmap_reserved, 0},
@@ -56,17 +56,17 @@ TEST_F(XenPageTables, MapsRamAndNothingElse) {
     EXPECT_EQ(entry_of(4 * gib + 64 * mib), 0U);
 }
 
-TEST_F(XenPageTables, RoundsToLargePages) {
+TEST_F(PageTables, RoundsToLargePages) {
     EXPECT_EQ(map({{mib, gib + 4096 - mib, base::memmap_ram, 0}, {2 * gib + mib, 4096, base::memmap_ram, 0}}), 2U);
     EXPECT_EQ(entry_of(gib), gib | 0x83);
     EXPECT_EQ(entry_of(gib + 2 * mib), 0U);
     EXPECT_EQ(entry_of(2 * gib), 2 * gib | 0x83);
 }
 
-TEST_F(XenPageTables, StopsAtWhatOneTableReaches) {
+TEST_F(PageTables, StopsAtWhatOneTableReaches) {
     EXPECT_EQ(map({{4 * gib, 2048 * gib, base::memmap_ram, 0}}), 508U);
     EXPECT_EQ(entry_of(512 * gib - 1), (512 * gib - 2 * mib) | 0x83);
 }
 
 }  // namespace
-}  // namespace guest::xen
+}  // namespace guest

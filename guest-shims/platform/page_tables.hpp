@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// What the platforms with a PVH entry add to the page tables of pvh_entry.S.
 #pragma once
 
 #include <algorithm>
@@ -8,7 +9,7 @@
 #include "base/hvm_start_info.hpp"
 #include "base/ids.hpp"
 
-namespace guest::xen {
+namespace guest {
 
 inline constexpr std::uint64_t mapped_at_entry = 1ULL << 30;  // pvh_entry.S
 inline constexpr std::uint64_t pdpt_reach = 512ULL << 30;
@@ -37,4 +38,4 @@ inline std::uint64_t map_ram(std::span<std::uint64_t, 512> pdpt, std::span<const
     return free;
 }
 
-}  // namespace guest::xen
+}  // namespace guest
