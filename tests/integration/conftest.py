@@ -10,28 +10,11 @@ import pytest
 from rig import chaosd as rig_chaosd
 from rig.chaosd import Chaosd
 
-pytest_plugins = ["rig.by_driver"]
-KNOWN_DRIVERS = ("xen", "kvm", "process")
-
-
-def present_drivers():
-    """What CHAOS_DRIVERS names, else what works here. `process` works on every Linux machine; a driver that is in the
-    build is tried by its own suite where its hardware is."""
-    chosen = os.environ.get("CHAOS_DRIVERS", "process").split(",")
-    return [driver for driver in KNOWN_DRIVERS if driver in chosen]
+pytest_plugins = ["rig.present", "rig.by_driver"]
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes more than a few seconds; left out by scripts/test --quick")
-
-
-def pytest_report_header():
-    return f"chaos drivers: {', '.join(present_drivers())}; binaries: {rig_chaosd.BUILD / 'bin'}"
-
-
-def pytest_generate_tests(metafunc):
-    if "driver" in metafunc.fixturenames:
-        metafunc.parametrize("driver", present_drivers(), scope="session")
 
 
 @pytest.fixture(scope="session", autouse=True)

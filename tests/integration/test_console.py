@@ -58,7 +58,7 @@ def await_console_metric(client, part, more_than):
     host.until(lambda: metric(client.call("metrics.get"), part) > more_than, what=f"{part} is above {more_than}")
 
 
-@pytest.mark.drivers("process", reason="no emulated guest prints as fast as the throttle allows")
+@pytest.mark.drivers("process", "kvm", reason="no emulated guest prints as fast as the throttle allows")
 def test_flood_is_throttled(daemon, client):
     daemon.create("fault", client, cmdline="fault=console-flood ready=1")
     await_console_metric(client, "console_throttled", 0)

@@ -206,7 +206,7 @@ def test_wait_for_a_guest_that_ends_by_itself(daemon, client):
     assert client.call("domain.wait", id=domain["id"])["exit_code"] == 5
 
 
-@pytest.mark.drivers("process", reason="only a process shows in /proc to what it is bound")
+@pytest.mark.drivers("process", "kvm", reason="only a process shows in /proc to what it is bound")
 def test_cpumap_binds_the_guest(daemon, client):
     domain = daemon.create("noop", client, vcpus={"count": 1, "cpumap": [0]})
     assert host.status(daemon.behind.body_of(domain))["Cpus_allowed_list"] == "0"

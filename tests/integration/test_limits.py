@@ -129,7 +129,7 @@ def test_socket_path_too_long(make_daemon):
     assert "107" in result.stderr
 
 
-@pytest.mark.drivers("process", reason="a domain of Xen costs its daemon no descriptor")
+@pytest.mark.drivers("process", "kvm", reason="a domain of Xen costs its daemon no descriptor")
 def test_descriptors_exhausted(make_daemon):
     daemon = make_daemon(wrapper=["prlimit", "--nofile=160:160"])
     client = daemon.client()

@@ -14,7 +14,7 @@ from rig.events import Events
 from rig.rpc import Disconnected, RpcError
 
 
-only_with_chaos_hv = pytest.mark.drivers("process", reason="no other driver has an owner of domains that can be killed")
+only_with_chaos_hv = pytest.mark.drivers("process", "kvm", reason="no other driver has an owner of domains that can be killed")
 
 
 def echo_round_trip(daemon, domain, word):

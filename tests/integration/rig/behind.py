@@ -39,7 +39,8 @@ class Processes:
         return host.alive(pid)
 
     def is_stopped(self, pid):
-        return host.status(pid)["State"].startswith("T")
+        """All of its threads."""
+        return all(status["State"].startswith("T") for status in host.thread_statuses(pid))
 
     def cpu_ns(self, pid):
         return host.cpu_ns(pid)
@@ -53,6 +54,11 @@ class Processes:
         for pid in self.owner_pids():
             os.kill(pid, signal.SIGKILL)
             host.wait_end(pid)
+
+
+class VirtualMachines(Processes):
+    """The driver `kvm`: the same owner, and a process around each virtual machine, with a thread for each vCPU."""
+    crash = "crashed at ip"
 
 
 class XenDomains:
@@ -101,4 +107,4 @@ class XenDomains:
         host.until(lambda: not self.bodies(), what="Xen has let go of the domains")
 
 
-BEHIND = {"process": Processes, "xen": XenDomains}
+BEHIND = {"process": Processes, "kvm": VirtualMachines, "xen": XenDomains}

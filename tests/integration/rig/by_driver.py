@@ -6,6 +6,8 @@ import collections
 
 import pytest
 
+from rig.present import MISSING
+
 NONE = "(no driver)"
 NOT_APPLICABLE = pytest.StashKey()
 OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed")
@@ -72,3 +74,5 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.write_line(f"{driver}: {', '.join(counts)}")
         for reason, count in reasons[driver].most_common():
             terminalreporter.write_line(f"    {count} not applicable: {reason}")
+    for driver, why in config.stash[MISSING].items():
+        terminalreporter.write_line(f"{driver}: left out: {why}")

@@ -68,9 +68,21 @@ def children(pid):
     return [child for child in pids() if parent(child) == pid and alive(child)]
 
 
-def status(pid):
+def status(pid, name="status"):
     """/proc/<pid>/status as a dict."""
-    return dict(line.split(":\t", 1) for line in read(pid, "status").splitlines() if ":\t" in line)
+    return dict(line.split(":\t", 1) for line in read(pid, name).splitlines() if ":\t" in line)
+
+
+def threads(pid):
+    try:
+        return sorted(map(int, os.listdir(f"/proc/{pid}/task")))
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def thread_statuses(pid):
+    """status() of each thread; fewer where one ends meanwhile."""
+    return list(filter(None, (status(pid, f"task/{thread}/status") for thread in threads(pid))))
 
 
 def descriptors(pid):
@@ -92,6 +104,6 @@ def mappings(pid):
 def cpu_ns(pid):
     """CPU time of all threads so far, in the scheduler's nanoseconds."""
     total = 0
-    for thread in os.listdir(f"/proc/{pid}/task"):
+    for thread in threads(pid):
         total += int(read(pid, f"task/{thread}/schedstat").split()[0])
     return total
