@@ -13,7 +13,7 @@ namespace bench {
 namespace {
 
 base::Result<Report> run(const Options& options) {
-    BASE_ASSIGN(auto daemon, PrivateDaemon::start());
+    BASE_ASSIGN(auto daemon, PrivateDaemon::start({"--hypervisor", options.text("hypervisor")}));
     BASE_ASSIGN(auto client, daemon.connect());
     BASE_TRY(daemon.set_pool(client, 16, 16));
     BASE_TRY(client.call("domain.create", R"({"config":)" + daemon.config_of("noop") + R"(,"wait":"ready","count":)" +
@@ -28,7 +28,7 @@ base::Result<Report> run(const Options& options) {
     const double chaosd_us = static_cast<double>(cpu_ns(daemon.chaosd()) - chaosd) / 1e3;
     const double owner_us = static_cast<double>(cpu_ns(daemon.owner()) - owner) / 1e3;
 
-    Report report("idle");
+    Report report("idle", daemon.driver());
     report.add("idle daemons", "seconds", seconds, "");
     report.add("idle daemons", "chaosd_cpu", chaosd_us, "us");
     report.add("idle daemons", "chaos_hv_cpu", owner_us, "us");
@@ -40,6 +40,6 @@ base::Result<Report> run(const Options& options) {
 }  // namespace bench
 
 int main(int argc, char** argv) {
-    const bench::Options options(argc, argv, {{"seconds", "10"}, {"guests", "100"}});
+    const bench::Options options(argc, argv, {{"seconds", "10"}, {"guests", "100"}, {"hypervisor", "auto"}});
     return bench::publish(bench::run(options), options.text("json"));
 }

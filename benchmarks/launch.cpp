@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // How long a launch takes: over the API with a warm pool and with an empty one, and as a whole CLI process. The
-// references are measured in between, so that all figures see the same machine.
+// references are measured in between, so that all figures see the same machine; for the kvm driver, the launches of a
+// second daemon with the process driver are among them.
+#include <algorithm>
 #include <cstdio>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "benchmarks/support/bare_kvm.hpp"
 #include "benchmarks/support/daemon.hpp"
 #include "benchmarks/support/launches.hpp"
 #include "benchmarks/support/options.hpp"
@@ -16,41 +20,110 @@ namespace bench {
 namespace {
 
 constexpr unsigned warm_level = 32;  // shells in the pool before a timed launch
-constexpr unsigned block = 50;       // launches between two looks at the references and at the pool
+constexpr unsigned block = 50;       // launches between two looks at the references
+constexpr unsigned looks = 20;       // measurements of each reference in a look
 
-struct References {
-    std::vector<double> spawn_us, wake_us;
+class References {
+ public:
+    static base::Result<References> open() {
+        BASE_ASSIGN(auto parked, ParkedProcess::start());
+        return References(std::move(parked), usable_kvm());
+    }
 
-    base::Result<void> measure(ParkedProcess& parked, unsigned spawns) {
-        for (unsigned i = 0; i < spawns; ++i) {
+    base::Result<void> measure() {
+        for (unsigned i = 0; i < looks; ++i) {
             BASE_ASSIGN(const double spawn, timed_run({"/bin/true"}));
             spawn_us.push_back(spawn);
-            wake_us.push_back(parked.timed_wake());
+            wake_us.push_back(parked_.timed_wake());
+        }
+        return measure_kvm();
+    }
+
+    void describe(Report& report) const {
+        report.add_times("reference: posix_spawn /bin/true", spawn_us);
+        report.add_times("reference: wake a parked process", wake_us);
+        if (!kvm_) {
+            report.add_note("the bare KVM reference is left out: " + kvm_.error().message);
+            return;
+        }
+        report.add_times("reference: first KVM_RUN to exit, bare", first_run_us);
+        report.add_times("reference: next KVM_RUN to exit, bare", next_run_us);
+        report.add_times("reference: KVM doorbell, bare", doorbell_us);
+    }
+
+    std::vector<double> spawn_us, wake_us, first_run_us, next_run_us, doorbell_us;
+
+ private:
+    References(ParkedProcess parked, base::Result<KvmHost> kvm) : parked_(std::move(parked)), kvm_(std::move(kvm)) {}
+
+    // One machine in advance: a /dev/kvm that opens may still be no use.
+    static base::Result<KvmHost> usable_kvm() {
+        BASE_ASSIGN(auto host, KvmHost::open());
+        BASE_ASSIGN(auto machine, BareVm::prepare(host));
+        BASE_TRY(machine.run());
+        return host;
+    }
+
+    // All machines are made before the first one runs, as the shells of a pool are.
+    base::Result<void> measure_kvm() {
+        std::vector<BareVm> machines;
+        for (unsigned i = 0; kvm_ && i < looks; ++i) {
+            BASE_ASSIGN(auto machine, BareVm::prepare(*kvm_));
+            machines.push_back(std::move(machine));
+        }
+        for (BareVm& machine : machines) {
+            BASE_ASSIGN(const BareTimes times, machine.run());
+            first_run_us.push_back(times.first_run);
+            next_run_us.push_back(times.next_run);
+            doorbell_us.push_back(times.doorbell);
         }
         return {};
     }
+
+    ParkedProcess parked_;
+    base::Result<KvmHost> kvm_;
 };
 
-base::Result<void> launch_one(Client& client, const std::string& params, Pool pool, Launches& out) {
-    BASE_ASSIGN(const double id, out.add(client, params, pool));
-    return destroy(client, id);
-}
+/// A daemon and what was launched with it.
+struct Lane {
+    PrivateDaemon daemon;
+    Client client;
+    std::string params;
+    Launches warm, empty;
 
-base::Result<Launches> launch_many(const PrivateDaemon& daemon, Client& client, Pool pool, unsigned count,
-                                   ParkedProcess& parked, References& references) {
-    const std::string params = R"({"config":)" + daemon.config_of("noop") + R"(,"wait":"ready"})";
-    BASE_TRY(daemon.set_pool(client, pool == Pool::warm ? 2 * warm_level : 0, pool == Pool::warm ? 256 : 0));
-    Launches launches;
-    for (unsigned i = 0; i < count; ++i) {
-        if (i % block == 0) {
-            BASE_TRY(references.measure(parked, 20));
-        }
-        if (pool == Pool::warm && i % (warm_level / 2) == 0) {
-            BASE_TRY(daemon.await_shells(client, warm_level));
-        }
-        BASE_TRY(launch_one(client, params, pool, launches));
+    static base::Result<Lane> start(const std::string& driver) {
+        BASE_ASSIGN(auto daemon, PrivateDaemon::start({"--hypervisor", driver}));
+        BASE_ASSIGN(auto client, daemon.connect());
+        std::string params = R"({"config":)" + daemon.config_of("noop") + R"(,"wait":"ready"})";
+        return Lane{std::move(daemon), std::move(client), std::move(params), {}, {}};
     }
-    return launches;
+
+    base::Result<void> launch(Pool pool, unsigned count) {
+        for (unsigned i = 0; i < count; ++i) {
+            if (pool == Pool::warm && i % (warm_level / 2) == 0) {
+                BASE_TRY(daemon.await_shells(client, warm_level));
+            }
+            BASE_ASSIGN(const double id, (pool == Pool::warm ? warm : empty).add(client, params, pool));
+            BASE_TRY(destroy(client, id));
+        }
+        // What is still prepared would be part of what is measured next.
+        return daemon.await_full_pool(client);
+    }
+};
+
+base::Result<void> launch_many(std::vector<Lane>& lanes, References& references, Pool pool, unsigned count) {
+    for (Lane& lane : lanes) {
+        BASE_TRY(
+            lane.daemon.set_pool(lane.client, pool == Pool::warm ? 2 * warm_level : 0, pool == Pool::warm ? 256 : 0));
+        BASE_TRY(lane.daemon.await_full_pool(lane.client));
+    }
+    for (unsigned done = 0; done < count; done += block) {
+        BASE_TRY(references.measure());
+        for (Lane& lane : lanes) {
+            BASE_TRY(lane.launch(pool, std::min(block, count - done)));
+        }
+    }
+    return {};
 }
 
 base::Result<std::vector<double>> launch_by_cli(const PrivateDaemon& daemon, Client& client, unsigned count) {
@@ -73,28 +146,65 @@ base::Result<std::vector<double>> launch_by_cli(const PrivateDaemon& daemon, Cli
     return times;
 }
 
-base::Result<Report> run(const Options& options) {
-    BASE_ASSIGN(auto parked, ParkedProcess::start());
-    BASE_ASSIGN(auto daemon, PrivateDaemon::start());
-    BASE_ASSIGN(auto client, daemon.connect());
-    References references;
-    const unsigned count = options.number("count");
-    BASE_ASSIGN(const auto warm, launch_many(daemon, client, Pool::warm, count, parked, references));
-    BASE_ASSIGN(const auto empty, launch_many(daemon, client, Pool::empty, count / 4, parked, references));
-    BASE_ASSIGN(const auto cli, launch_by_cli(daemon, client, count / 10));
-
-    Report report("launch");
-    report.add_times("reference: posix_spawn /bin/true", references.spawn_us);
-    report.add_times("reference: wake a parked process", references.wake_us);
-    warm.describe(report, "API, warm pool");
-    empty.describe(report, "API, empty pool");
-    report.add_times("CLI process, warm pool", cli);
+void add_process_goals(Report& report, const Lane& lane, const std::vector<double>& cli, const References& references) {
     const double spawn = median(references.spawn_us);
-    report.add_goal("warm p50 / spawn p50", median(warm.client_us) / spawn, 0.25);
-    report.add_goal("warm p99 / spawn p50", percentile(warm.client_us, 0.99) / spawn, 1.0);
-    report.add_goal("warm p50 / bare limit p50 (aim)", median(warm.client_us) / median(references.wake_us), 5.0);
-    report.add_goal("empty pool p50 / spawn p50", median(empty.client_us) / spawn, 2.0);
+    const double warm = median(lane.warm.client_us);
+    report.add_goal("warm p50 / spawn p50", warm / spawn, 0.25);
+    report.add_goal("warm p99 / spawn p50", percentile(lane.warm.client_us, 0.99) / spawn, 1.0);
+    report.add_goal("warm p50 / bare limit p50 (aim)", warm / median(references.wake_us), 5.0);
+    report.add_goal("empty pool p50 / spawn p50", median(lane.empty.client_us) / spawn, 2.0);
     report.add_goal("CLI p50 / spawn p50", median(cli) / spawn, 5.0);
+}
+
+void add_kvm_goal(Report& report, const Lane& kvm, const Lane& process, const References& references) {
+    if (references.first_run_us.empty()) {
+        return;
+    }
+    const double warm = median(kvm.warm.client_us);
+    const double beside = median(process.warm.client_us);
+    const double bare = median(references.first_run_us);
+    const double limit = 1.5 * bare + beside;
+    report.add("limit, p50", "bare_first_run", bare, "us");
+    report.add("limit, p50", "process_warm", beside, "us");
+    report.add("limit, p50", "1.5_bare_plus_process", limit, "us");
+    report.add("limit, p50", "warm", warm, "us");
+    report.add_goal("warm p50 / (1.5 x bare first KVM_RUN p50 + process warm p50)", warm / limit, 1.0);
+}
+
+base::Result<std::vector<Lane>> start_lanes(const std::string& driver) {
+    std::vector<Lane> lanes;
+    BASE_ASSIGN(auto measured, Lane::start(driver));
+    lanes.push_back(std::move(measured));
+    if (lanes.front().daemon.driver() == "kvm") {
+        BASE_ASSIGN(auto beside, Lane::start("process"));
+        lanes.push_back(std::move(beside));
+    }
+    return lanes;
+}
+
+base::Result<Report> run(const Options& options) {
+    BASE_ASSIGN(auto references, References::open());
+    BASE_ASSIGN(auto lanes, start_lanes(options.text("hypervisor")));
+    const unsigned count = options.number("count");
+    BASE_TRY(launch_many(lanes, references, Pool::warm, count));
+    BASE_TRY(launch_many(lanes, references, Pool::empty, count / 4));
+    Lane& measured = lanes.front();
+    BASE_ASSIGN(const auto cli, launch_by_cli(measured.daemon, measured.client, count / 10));
+
+    const std::string& driver = measured.daemon.driver();
+    Report report("launch", driver);
+    references.describe(report);
+    measured.warm.describe(report, "API, warm pool");
+    measured.empty.describe(report, "API, empty pool");
+    report.add_times("CLI process, warm pool", cli);
+    if (driver == "process") {
+        add_process_goals(report, measured, cli, references);
+    }
+    for (const Lane& beside : std::span(lanes).subspan(1)) {
+        beside.warm.describe(report, beside.daemon.driver() + " driver: API, warm pool");
+        beside.empty.describe(report, beside.daemon.driver() + " driver: API, empty pool");
+        add_kvm_goal(report, measured, beside, references);
+    }
     return report;
 }
 
@@ -102,6 +212,6 @@ base::Result<Report> run(const Options& options) {
 }  // namespace bench
 
 int main(int argc, char** argv) {
-    const bench::Options options(argc, argv, {{"count", "2000"}});
+    const bench::Options options(argc, argv, {{"count", "2000"}, {"hypervisor", "auto"}});
     return bench::publish(bench::run(options), options.text("json"));
 }

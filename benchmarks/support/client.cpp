@@ -92,4 +92,14 @@ std::optional<double> number_in(std::string_view reply, std::string_view key) {
     return end == value.c_str() + start ? std::nullopt : std::optional(number);
 }
 
+std::string_view text_in(std::string_view reply, std::string_view key) {
+    const std::string quoted = '"' + std::string(key) + "\":\"";
+    const std::size_t at = reply.find(quoted);
+    if (at == std::string_view::npos) {
+        return {};
+    }
+    const std::string_view value = reply.substr(at + quoted.size());
+    return value.substr(0, value.find('"'));
+}
+
 }  // namespace bench

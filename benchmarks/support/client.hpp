@@ -39,4 +39,7 @@ base::Result<void> check_reply(std::string_view reply);
 /// The first number (true and false count as 1 and 0) behind `"key":` in `reply`.
 std::optional<double> number_in(std::string_view reply, std::string_view key);
 
+/// The first string behind `"key":` in `reply`, as it stands there; empty when there is none.
+std::string_view text_in(std::string_view reply, std::string_view key);
+
 }  // namespace bench

@@ -87,7 +87,8 @@ base::Result<PrivateDaemon> PrivateDaemon::start(const std::vector<std::string>&
     BASE_ASSIGN(daemon.pid_, spawn(words));
     for (int tries = 0; tries < 2000; ++tries) {
         if (auto client = daemon.connect()) {
-            BASE_TRY(client->call("hello", "{}"));
+            BASE_ASSIGN(const std::string_view reply, client->call("hello", "{}"));
+            daemon.driver_ = text_in(reply, "driver");
             const auto owners = processes_of(daemon.build_ + "/bin/chaos-hv", daemon.runtime_);
             daemon.owner_ = owners.empty() ? 0 : owners.front();
             return daemon;
@@ -105,6 +106,7 @@ PrivateDaemon::PrivateDaemon(PrivateDaemon&& other) noexcept
     : build_(std::move(other.build_)),
       runtime_(std::exchange(other.runtime_, {})),
       socket_(std::move(other.socket_)),
+      driver_(std::move(other.driver_)),
       pid_(std::exchange(other.pid_, 0)),
       owner_(std::exchange(other.owner_, 0)) {}
 
@@ -148,6 +150,11 @@ base::Result<void> PrivateDaemon::await_shells(Client& client, unsigned shells,
         std::this_thread::sleep_for(interval);
     }
     return base::fail(base::Code::timed_out, "the pool does not fill up to " + std::to_string(shells) + " shells");
+}
+
+base::Result<void> PrivateDaemon::await_full_pool(Client& client) const {
+    BASE_ASSIGN(const std::string_view reply, client.call("pool.status", "{}"));
+    return await_shells(client, static_cast<unsigned>(number_in(reply, "target").value_or(0)));
 }
 
 base::Result<void> destroy(Client& client, double id) {

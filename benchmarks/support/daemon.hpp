@@ -30,6 +30,8 @@ class PrivateDaemon {
     /// "{...}" of a vm.json without a name for the guest `guest` of 4 MiB.
     std::string config_of(const std::string& guest) const;
 
+    /// The name of the hypervisor driver that it uses.
+    const std::string& driver() const { return driver_; }
     pid_t chaosd() const { return pid_; }
     /// chaos-hv, 0 when there is none.
     pid_t owner() const { return owner_; }
@@ -39,10 +41,12 @@ class PrivateDaemon {
     /// Waits until the 4 MiB flavour holds at least `shells`, asking at this interval.
     base::Result<void> await_shells(Client& client, unsigned shells,
                                     std::chrono::microseconds interval = std::chrono::microseconds(500)) const;
+    /// Waits until that flavour needs no refill.
+    base::Result<void> await_full_pool(Client& client) const;
 
  private:
     PrivateDaemon() = default;
-    std::string build_, runtime_, socket_;
+    std::string build_, runtime_, socket_, driver_;
     pid_t pid_{0};
     pid_t owner_{0};
 };

@@ -10,7 +10,7 @@ namespace {
 [[noreturn]] void usage(const char* program, const std::map<std::string, std::string>& values) {
     std::fprintf(stderr, "usage: %s", program);
     for (const auto& [key, value] : values) {
-        std::fprintf(stderr, " [--%s %s]", key.c_str(), value.empty() ? "FILE" : value.c_str());
+        std::fprintf(stderr, " [--%s %s]", key.c_str(), value.empty() ? "FILE|FOLDER/" : value.c_str());
     }
     std::fputc('\n', stderr);
     std::exit(2);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
 #include <cstdlib>
 #include <map>
@@ -19,13 +20,6 @@ using Directory = std::unique_ptr<DIR, int (*)(DIR*)>;
 
 std::string proc(pid_t pid, const char* file) {
     return "/proc/" + std::to_string(pid) + "/" + file;
-}
-
-// The number behind "`field`:" at the start of a line.
-double field(const std::string& text, const std::string& name) {
-    const std::string at_line_start = "\n" + name + ":";
-    const std::size_t position = ("\n" + text).find(at_line_start);
-    return position == std::string::npos ? 0 : std::strtod(text.c_str() + position + name.size() + 1, nullptr);
 }
 
 std::vector<pid_t> numbered_entries(const std::string& path) {
@@ -60,6 +54,12 @@ std::string slurp(const std::string& path) {
     return text;
 }
 
+double field(const std::string& text, const std::string& name) {
+    const std::string at_line_start = "\n" + name + ":";
+    const std::size_t position = ("\n" + text).find(at_line_start);
+    return position == std::string::npos ? 0 : std::strtod(text.c_str() + position + name.size() + 1, nullptr);
+}
+
 MemoryUse memory_of(pid_t pid) {
     const std::string text = slurp(proc(pid, "smaps_rollup"));
     return {field(text, "Pss"), field(text, "Private_Clean") + field(text, "Private_Dirty")};
@@ -76,6 +76,20 @@ std::uint64_t cpu_ns(pid_t pid) {
         total += std::strtoull(slurp(path).c_str(), nullptr, 10);
     }
     return total;
+}
+
+double machine_cpu_seconds() {
+    // proc(5): cpu user nice system idle iowait irq softirq ..., in ticks.
+    const std::string text = slurp("/proc/stat");
+    const char* at = text.c_str() + std::min(text.size(), std::size_t{3});
+    double ticks = 0;
+    for (int column = 0; column < 7; ++column) {
+        char* end = nullptr;
+        const double value = std::strtod(at, &end);
+        at = end;
+        ticks += column == 3 || column == 4 ? 0 : value;
+    }
+    return ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
 std::vector<pid_t> descendants_of(pid_t pid) {

@@ -18,11 +18,17 @@ struct MemoryUse {
 /// From /proc/<pid>/smaps_rollup; zeros when the process is gone.
 MemoryUse memory_of(pid_t pid);
 
+/// The number behind "`name`:" at the start of a line of such a file (KiB in most of them); 0 when it is not there.
+double field(const std::string& text, const std::string& name);
+
 /// MemAvailable of the machine.
 double available_kib();
 
 /// CPU time used by a process so far, in nanoseconds (all threads); 0 when it is gone.
 std::uint64_t cpu_ns(pid_t pid);
+
+/// CPU time that anything on this machine used so far, in seconds, to the hundredth.
+double machine_cpu_seconds();
 
 /// All descendants.
 std::vector<pid_t> descendants_of(pid_t pid);

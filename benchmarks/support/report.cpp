@@ -27,9 +27,24 @@ std::string padded(std::string text, std::size_t width) {
     return text;
 }
 
-// Section and key names are literals of the benchmarks: nothing in them needs escaping.
+// Names are literals of the benchmarks; only notes hold words of others.
 std::string quoted(std::string_view text) {
-    return '"' + std::string(text) + '"';
+    std::string out = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\') {
+            out += '\\';
+        }
+        out += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+    }
+    return out + '"';
+}
+
+std::string joined(const std::vector<std::string>& notes) {
+    std::string out;
+    for (const std::string& note : notes) {
+        out += (out.empty() ? "" : ", ") + quoted(note);
+    }
+    return out;
 }
 
 }  // namespace
@@ -54,7 +69,7 @@ void Report::add_goal_at_least(std::string_view what, double value, double at_le
 }
 
 std::string Report::table() const {
-    std::string out = "\n" + name_ + "\n";
+    std::string out = "\n" + name_ + (driver_.empty() ? "" : ", driver " + driver_) + "\n";
     std::string_view section;
     for (const Figure& figure : figures_) {
         const bool first = figure.section != section;
@@ -66,11 +81,17 @@ std::string Report::table() const {
         out += padded("  goal: " + goal.what, 70) + number(goal.value) + (goal.at_most ? " <= " : " >= ") +
                number(goal.limit) + (goal.met() ? "  met\n" : "  MISSED\n");
     }
+    for (const std::string& note : notes_) {
+        out += "  note: " + note + "\n";
+    }
     return out;
 }
 
 std::string Report::json() const {
-    std::string out = "{\n  \"benchmark\": " + quoted(name_) + ",\n  \"figures\": {";
+    std::string out = "{\n  \"benchmark\": " + quoted(name_);
+    out += driver_.empty() ? "" : ",\n  \"driver\": " + quoted(driver_);
+    out += notes_.empty() ? "" : ",\n  \"notes\": [" + joined(notes_) + "]";
+    out += ",\n  \"figures\": {";
     std::string_view section;
     for (const Figure& figure : figures_) {
         if (figure.section != section) {
@@ -95,6 +116,9 @@ std::string Report::json() const {
 base::Result<void> Report::save(const std::string& json_path) const {
     if (json_path.empty()) {
         return {};
+    }
+    if (json_path.ends_with('/')) {
+        return save(json_path + name_ + (driver_.empty() || driver_ == "process" ? "" : "-" + driver_) + ".json");
     }
     const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(json_path.c_str(), "w"), &std::fclose);
     if (!file) {

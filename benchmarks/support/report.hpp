@@ -12,7 +12,8 @@ namespace bench {
 /// What a benchmark found: sections of named figures, in the order in which they were added.
 class Report {
  public:
-    explicit Report(std::string name) : name_(std::move(name)) {}
+    /// `driver`: the hypervisor driver that was measured, empty where that goes without saying.
+    explicit Report(std::string name, std::string driver = {}) : name_(std::move(name)), driver_(std::move(driver)) {}
 
     /// Adds a figure; `unit` is shown in the table and is part of the JSON key ("p50_us").
     void add(std::string_view section, std::string_view key, double value, std::string_view unit);
@@ -23,9 +24,13 @@ class Report {
     void add_goal(std::string_view what, double value, double at_most);
     void add_goal_at_least(std::string_view what, double value, double at_least);
 
+    /// A sentence about the run: what was left out, and why.
+    void add_note(std::string note) { notes_.push_back(std::move(note)); }
+
     std::string table() const;
     std::string json() const;
-    /// Writes the JSON to `json_path` unless that is empty.
+    /// Writes the JSON to `json_path` unless that is empty. A path that ends in "/" is a folder: the file is named after
+    /// the benchmark, and after the driver unless that is "process".
     base::Result<void> save(const std::string& json_path) const;
 
  private:
@@ -39,7 +44,8 @@ class Report {
         bool at_most;
         bool met() const { return at_most ? value <= limit : value >= limit; }
     };
-    std::string name_;
+    std::string name_, driver_;
+    std::vector<std::string> notes_;
     std::vector<Figure> figures_;
     std::vector<Goal> goals_;
 };
