@@ -45,7 +45,7 @@ std::string describe_crash(const Death& death) {
                (death.address == 0 ? " or none" : "");
     }
     std::string text = "crashed: " + signal_name(death.signal);
-    if (death.ip == 0) {
+    if (death.ip == 0 && !death.registers) {
         return text + " (its state could not be read)";
     }
     return text + " at " + hex(death.address) + ", ip " + hex(death.ip);

@@ -56,7 +56,7 @@ struct DeathRecord {
     std::int32_t signal;            //  8
     std::uint32_t dead;             // 12  1: it has ended
     std::uint64_t address;          // 16
-    abi::CrashRegisters registers;  // 24  rip 0: not known
+    abi::CrashRegisters registers;  // 24  rflags 0: not known
 };
 static_assert(sizeof(DeathRecord) == 168 && std::has_unique_object_representations_v<DeathRecord>);
 

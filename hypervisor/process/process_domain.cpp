@@ -36,7 +36,7 @@ std::atomic_ref<T> shared(T& field) {
 
 Death death_of(const DeathRecord& record) {
     Death death{static_cast<DeathKind>(record.kind), record.code, record.signal, record.address, record.registers.rip};
-    if (const auto& r = record.registers; r.rip != 0) {
+    if (const auto& r = record.registers; r.rflags != 0) {  // bit 1 is always set
         death.registers = Registers{r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8,
                                     r.r9,  r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rip, r.rflags};
     }

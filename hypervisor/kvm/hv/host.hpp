@@ -26,7 +26,6 @@ struct Host {
     base::Fd device;  ///< /dev/kvm
     std::uint32_t run_size{0};
     unsigned max_vcpus{1};
-    bool dirty_log{false};         ///< KVM_GET_DIRTY_LOG, for live migration and incremental saves
     std::vector<std::byte> cpuid;  ///< CpuidTable: what guests are told
     std::uint64_t xcr0{0};         ///< processor state that guests may use; 0: no XSAVE here
     std::uint64_t cr4{0};          ///< control register 4 of a guest

@@ -36,7 +36,8 @@ class Machine {
     /// Frequency of the guest's time stamp counter.
     base::Result<std::uint32_t> tsc_khz() const;
 
-    /// Keeps a log of the pages that the guest writes from now on, or stops that.
+    /// Keeps a log of the pages that the guest writes from now on, or stops that: for incremental saves and live
+    /// migration. EINVAL where this KVM has no log.
     base::Result<void> log_dirty_pages(DirtyLog log) const;
     /// Takes the log: one bit for each page from stub_gpa on, set where it was written since the log was last taken.
     base::Result<std::vector<std::uint64_t>> take_dirty_pages() const;

@@ -168,6 +168,8 @@ std::uint64_t VirtualMachine::extra_memory(const process::DomainShape& shape) co
 
 void VirtualMachine::become(const ChildSpec& spec) const {
     process::belong_to_parent(spec);
+    errno = EINVAL;
+    require(spec.shape.memory <= max_guest_memory, spec, "more memory than its page tables reach");
     const auto guest_size = spec.shape.memory + extra_memory(spec.shape);
     const auto guest = map_all(spec, monitor_, guest_size);
     process::keep_descriptors(spec, process::reserved_device_slot);
