@@ -274,7 +274,9 @@ std::int32_t run(System& system) {
     Console console(system);
     console.print("fault: no fault \"{}\"; there are:", wanted);
     for (const Fault& fault : faults) {
-        console.print(" {}", fault.name);
+        if (exists_on(fault, system.platform().name())) {
+            console.print(" {}", fault.name);
+        }
     }
     console.print("\n");
     return exit_usage;
