@@ -182,6 +182,27 @@ TEST_F(CrashReportTest, WithoutRegistersThereIsNothingToLookAt) {
     EXPECT_THAT(view->crash.unnamed, IsEmpty());
 }
 
+TEST_F(CrashReportTest, ManyAtOnceAreAllToldAtLeastInWords) {
+    open();
+    const hypervisor::Registers registers{.rip = image_gpa};
+    for (unsigned i = 0; i < 2 * ReportLimit::most; ++i) {
+        const auto id = create_named("web-" + std::to_string(i));
+        machine->die(id, {DeathKind::crashed, 0, SIGSEGV, 0, image_gpa, registers});
+    }
+    toolstack->poll();
+    unsigned named = 0;
+    unsigned told = 0;
+    for (const auto& event : recorder.events) {
+        const bool crashed = event.kind == EventKind::crashed;
+        EXPECT_TRUE(!crashed || event.detail.starts_with("crashed: SIGSEGV at 0x0, ip 0x100000")) << event.detail;
+        told += crashed ? 1 : 0;
+        named += event.detail.ends_with(" (f+0x0)") ? 1 : 0;
+    }
+    EXPECT_EQ(told, 2 * ReportLimit::most);
+    EXPECT_GE(named, ReportLimit::most);
+    expect_nothing_left();
+}
+
 TEST(CrashReport, FunctionStandsBehindTheInstructionPointer) {
     EXPECT_EQ(with_function("crashed at ip 0x100123, last page fault at 0x8", 0x100123, "f+0x5"),
               "crashed at ip 0x100123 (f+0x5), last page fault at 0x8");
