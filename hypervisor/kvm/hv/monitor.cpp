@@ -58,7 +58,7 @@ void futex_wake(const std::uint32_t& word) {
 }
 
 /// Leaves the record that chaos-hv reads, and ends the domain.
-[[noreturn]] void stop(unsigned vcpu, Stop why) {
+[[noreturn]] void stop(unsigned vcpu, Stop why, std::uint32_t detail = 0) {
     kvm_regs r{};
     kvm_sregs s{};
     call(nr::ioctl, vcpu_fd(vcpu), KVM_GET_REGS, &r);
@@ -75,7 +75,7 @@ void futex_wake(const std::uint32_t& word) {
         page.crash_registers = {};
         page.crash_addr = 0;
     }
-    page.crash_code = static_cast<std::uint32_t>(why);
+    page.crash_code = static_cast<std::uint32_t>(why) | detail << stop_bits;
     store(page.crash_signal, crash_marker);
     exit_process(crash_exit);
 }
@@ -89,10 +89,10 @@ std::uint16_t run_until_port(unsigned vcpu, std::uint32_t& value) {
             continue;  // paused and let go again
         }
         if (result < 0) {
-            stop(vcpu, result == -error_bad_address ? Stop::memory : Stop::unexpected);
+            stop(vcpu, result == -error_bad_address ? Stop::memory : Stop::failed, static_cast<std::uint32_t>(-result));
         }
         if (run.exit_reason != KVM_EXIT_IO) {
-            stop(vcpu, run.exit_reason == KVM_EXIT_SHUTDOWN ? Stop::shutdown : Stop::unexpected);
+            stop(vcpu, run.exit_reason == KVM_EXIT_SHUTDOWN ? Stop::shutdown : Stop::exit, run.exit_reason);
         }
         if (run.io.direction != KVM_EXIT_IO_OUT || run.io.size != sizeof value || run.io.count == 0) {
             stop(vcpu, Stop::port);
@@ -198,15 +198,25 @@ void confine(std::uint64_t unmap_from, std::uint64_t unmap_size) {
     }
 }
 
+/// Sleeps until all threads but the first have been counted.
+void await_others(const std::uint32_t& count) {
+    for (std::uint32_t seen = 0; (seen = load(count)) != state().vcpus - 1;) {
+        futex_wait(count, seen);
+    }
+}
+
+void count_me(std::uint32_t& count) {
+    __atomic_add_fetch(&count, 1, __ATOMIC_SEQ_CST);
+    futex_wake(count);
+}
+
 void warm_up_others() {
     const std::uint32_t others = state().vcpus - 1;
     for (unsigned vcpu = 1; vcpu <= others; ++vcpu) {
         store(state().go[vcpu], go_warm_up);
         futex_wake(state().go[vcpu]);
     }
-    for (std::uint32_t ready = 0; (ready = load(state().warmed_up)) != others;) {
-        futex_wait(state().warmed_up, ready);
-    }
+    await_others(state().warmed_up);
 }
 
 void await_launch() {
@@ -226,6 +236,7 @@ extern "C" {
 
 /// The first thread; everything above `unmap_from` is chaos-hv's.
 [[noreturn]] void monitor_main(std::uint64_t unmap_from, std::uint64_t unmap_size) {
+    await_others(state().arrived);
     confine(unmap_from, unmap_size);
     run_until_parked(0);
     set_clock();
@@ -239,13 +250,13 @@ extern "C" {
 
 /// Every other thread; confined by the first.
 [[noreturn]] void monitor_vcpu(unsigned vcpu) {
+    count_me(state().arrived);
     auto& go = state().go[vcpu];
     while (load(go) == go_not) {
         futex_wait(go, go_not);
     }
     run_until_parked(vcpu);
-    __atomic_add_fetch(&state().warmed_up, 1, __ATOMIC_SEQ_CST);
-    futex_wake(state().warmed_up);
+    count_me(state().warmed_up);
     while (load(go) == go_warm_up) {
         futex_wait(go, go_warm_up);
     }

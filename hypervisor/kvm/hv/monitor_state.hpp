@@ -37,7 +37,7 @@ struct MonitorState {
     std::uint32_t warmed_up;           // 24  futex: vCPUs but the first that wait in the stub
     std::uint32_t started;             // 28  vCPUs that run the guest
     std::uint32_t waiting;             // 32  of those, the ones that wait for an event
-    std::uint32_t reserved;            // 36
+    std::uint32_t arrived;             // 36  futex: threads but the first that have left chaos-hv's code
     std::uint32_t go[abi::max_vcpus];  // 40  futexes, not the first: go_* below
 };
 static_assert(offsetof(MonitorState, go) == 40 && std::has_unique_object_representations_v<MonitorState>);
@@ -55,15 +55,17 @@ inline constexpr std::uint64_t monitor_vcpu_at = monitor_at + 8;  ///< rdi: numb
 inline constexpr std::uint32_t crash_marker = 0x6b766d00;  // "kvm"
 inline constexpr int crash_exit = 125;
 
-/// abi::EventPage::crash_code: why.
+/// abi::EventPage::crash_code: why, and in the bits above the lowest eight a detail.
 enum class Stop : std::uint32_t {
-    shutdown = 1,    ///< a fault that nothing handles: triple fault
-    port = 2,        ///< a port, or a way to use it, that there is not
-    memory = 3,      ///< the host could not give a page
-    unexpected = 4,  ///< KVM came back for another reason
+    shutdown = 1,  ///< a fault that nothing handles: triple fault
+    port = 2,      ///< a port, or a way to use it, that there is not
+    memory = 3,    ///< the host could not give a page
+    failed = 4,    ///< KVM_RUN failed; detail: errno
+    exit = 5,      ///< KVM came back for another reason; detail: its exit reason (linux/kvm.h: KVM_EXIT_*)
 };
+inline constexpr unsigned stop_bits = 8;
 
-// Exit codes of a process that never became a domain.
+// Exit codes of a process that never became a domain; the first two as the process driver's.
 inline constexpr int exit_unmap = 250;
 inline constexpr int exit_filter = 251;
 inline constexpr int exit_first_run = 252;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/kvm.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -132,6 +133,18 @@ void keep_vcpus(const ChildSpec& spec, const Host& host, const Machine& machine)
             spec, "its descriptors");
 }
 
+/// Enters KVM_RUN and comes back before any instruction. Since Linux 6.14 the first run of a machine makes a thread
+/// (kvm-nx-lpage-recovery), which RLIMIT_NPROC would not allow a user other than root afterwards.
+void first_run(const ChildSpec& spec, const Host& host) {
+    for (unsigned vcpu = 0; vcpu < spec.shape.vcpus; ++vcpu) {
+        auto& run = *reinterpret_cast<kvm_run*>(runs_at + std::uint64_t{vcpu} * host.run_size);
+        run.immediate_exit = 1;
+        const int result = ::ioctl(first_vcpu_fd + static_cast<int>(vcpu), KVM_RUN, 0);
+        require(result < 0 && errno == EINTR, spec, "KVM_RUN");
+        run.immediate_exit = 0;
+    }
+}
+
 void start_threads(const ChildSpec& spec) {
     spec.report->thread_count = spec.shape.vcpus - 1;
     for (unsigned vcpu = 1; vcpu < spec.shape.vcpus; ++vcpu) {
@@ -140,6 +153,10 @@ void start_threads(const ChildSpec& spec) {
         errno = static_cast<int>(-thread);
         require(thread > 0, spec, "the threads of its vCPUs (limits: RLIMIT_NPROC, kernel.threads-max)");
     }
+}
+
+Stop stop_of(const abi::EventPage& page) {
+    return static_cast<Stop>(page.crash_code & ((1U << stop_bits) - 1));
 }
 
 }  // namespace
@@ -182,9 +199,27 @@ void VirtualMachine::become(const ChildSpec& spec) const {
     state.run_size = host_.run_size;
     state.filter = monitor_at + monitor_.filter_at;
     state.filter_count = monitor_.filter_size / sizeof(std::uint64_t);
+    first_run(spec, host_);
     start_threads(spec);
     process::lower_limits(spec, first_vcpu_fd + spec.shape.vcpus);
     process::leave_for(spec, monitor_main_at, guest_at + guest_size);
+}
+
+std::string VirtualMachine::explain_setup(const abi::EventPage& page, int status) const {
+    const std::string problem = "KVM does not run guests here: ";
+    const auto detail = page.crash_code >> stop_bits;
+    if (status != crash_exit || page.crash_signal != crash_marker) {
+        return status == exit_first_run ? problem + "the first instructions do something else than they say"
+                                        : DomainKind::explain_setup(page, status);
+    }
+    switch (stop_of(page)) {
+        case Stop::failed: return problem + "KVM_RUN: " + std::strerror(static_cast<int>(detail));
+        case Stop::memory: return problem + "no memory for the first instructions";
+        case Stop::shutdown: return problem + "the first instructions fault";
+        case Stop::port:
+        case Stop::exit: break;
+    }
+    return problem + "KVM_RUN came back with exit reason " + std::to_string(detail) + " (linux/kvm.h)";
 }
 
 process::DeathRecord VirtualMachine::death_of(const abi::EventPage& page, std::uint64_t, int how, int status) const {
@@ -197,7 +232,7 @@ process::DeathRecord VirtualMachine::death_of(const abi::EventPage& page, std::u
     if (page.crash_signal != crash_marker || status != crash_exit) {
         return record(DeathKind::exited, status, 0);
     }
-    const bool starved = page.crash_code == static_cast<std::uint32_t>(Stop::memory);
+    const bool starved = stop_of(page) == Stop::memory;
     auto death = record(starved ? DeathKind::out_of_memory : DeathKind::crashed, 0, 0);
     death.address = page.crash_addr;
     death.registers = page.crash_registers;

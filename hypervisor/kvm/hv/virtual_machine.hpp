@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "hypervisor/kvm/hv/host.hpp"
 #include "hypervisor/process/hv/call_filter.hpp"
@@ -20,6 +21,7 @@ class VirtualMachine final : public process::DomainKind {
     bool is_uncertain() const override { return true; }
     std::uint64_t extra_memory(const process::DomainShape& shape) const override;
     [[noreturn]] void become(const process::ChildSpec& spec) const override;
+    std::string explain_setup(const process::abi::EventPage& page, int status) const override;
     process::DeathRecord death_of(const process::abi::EventPage& page, std::uint64_t memory, int how,
                                   int status) const override;
 

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "base/ids.hpp"
 #include "base/result.hpp"
@@ -39,6 +40,10 @@ struct ChildSpec {
     SetupReport* report{nullptr};
 };
 
+// Exit codes of a child that could not be confined (trampoline.S).
+inline constexpr int exit_unmap = 250;
+inline constexpr int exit_filter = 251;
+
 class DomainKind {
  public:
     virtual ~DomainKind() = default;
@@ -55,6 +60,10 @@ class DomainKind {
     /// In the child, a copy of chaos-hv that shares chaos-hv's descriptors. Ends parked and confined after one ring of
     /// the doorbell, or exits with the reason in `spec.report`.
     [[noreturn]] virtual void become(const ChildSpec& spec) const = 0;
+
+    /// Why a child ended that had left chaos-hv's code, but was not parked yet: in words, from its exit status and what
+    /// it left in the event page.
+    virtual std::string explain_setup(const abi::EventPage& page, int status) const;
 
     /// How a domain ended, from what its process left in the event page and what waitid(2) says (`how`: CLD_*).
     virtual DeathRecord death_of(const abi::EventPage& page, std::uint64_t memory, int how, int status) const = 0;

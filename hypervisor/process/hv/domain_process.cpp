@@ -30,15 +30,23 @@ pid_t clone_sharing_files(int& pidfd) {
 
 constexpr int deadline_ms = 10000;
 
-base::Result<void> wait_until_parked(const base::Fd& pidfd, const base::Fd& doorbell, const SetupReport& report) {
-    std::array<pollfd, 2> waits{{{doorbell.get(), POLLIN, 0}, {pidfd.get(), POLLIN, 0}}};
+abi::EventPage read_event_page(const DomainProcess& domain) {
+    abi::EventPage page{};
+    if (::pread(domain.memory.get(), &page, sizeof page, abi::event_page_gpa) != sizeof page) {
+        page = {};
+    }
+    return page;
+}
+
+base::Result<void> wait_until_parked(const DomainProcess& domain, const base::Fd& pidfd, const SetupReport& report) {
+    std::array<pollfd, 2> waits{{{domain.doorbell.get(), POLLIN, 0}, {pidfd.get(), POLLIN, 0}}};
     int ready = 0;
     do {
         ready = ::poll(waits.data(), waits.size(), deadline_ms);
     } while (ready < 0 && errno == EINTR);
     if ((waits[0].revents & POLLIN) != 0) {
         std::uint64_t rings = 0;
-        if (::read(doorbell.get(), &rings, sizeof rings) == sizeof rings) {
+        if (::read(domain.doorbell.get(), &rings, sizeof rings) == sizeof rings) {
             return {};
         }
     }
@@ -50,7 +58,10 @@ base::Result<void> wait_until_parked(const base::Fd& pidfd, const base::Fd& door
     }
     siginfo_t status{};
     ::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &status, WEXITED | WNOWAIT);
-    return base::fail_errno(EPERM, "making a domain: it ended early, with " + std::to_string(status.si_status));
+    const auto why = status.si_code == CLD_EXITED
+                         ? domain.kind->explain_setup(read_event_page(domain), status.si_status)
+                         : "it was killed by signal " + std::to_string(status.si_status);
+    return base::fail(base::Error{base::Code::unavailable, ECHILD, "making a domain: " + why});
 }
 
 }  // namespace
@@ -88,24 +99,20 @@ base::Result<DomainProcess> spawn_domain(base::DomId id, const DomainShape& shap
     }
     const base::Fd pidfd(pidfd_number);
     base::ScopeGuard undo([&] { reap(domain); });
-    BASE_TRY(wait_until_parked(pidfd, domain.doorbell, report));
+    BASE_TRY(wait_until_parked(domain, pidfd, report));
     undo.dismiss();
     const auto threads = std::span(report.threads).first(std::min<std::size_t>(report.thread_count, max_threads));
     domain.threads.assign(threads.begin(), threads.end());
     return domain;
 }
 
-namespace {
-
-abi::EventPage read_event_page(const DomainProcess& domain) {
-    abi::EventPage page{};
-    if (::pread(domain.memory.get(), &page, sizeof page, abi::event_page_gpa) != sizeof page) {
-        page = {};
+std::string DomainKind::explain_setup(const abi::EventPage&, int status) const {
+    switch (status) {
+        case exit_unmap: return "unmapping chaos-hv";
+        case exit_filter: return "its system call filter";
+        default: return "it ended early, with exit code " + std::to_string(status);
     }
-    return page;
 }
-
-}  // namespace
 
 DeathRecord death_of(const DomainProcess& domain, int how, int status) {
     return domain.kind->death_of(read_event_page(domain), domain.shape.memory, how, status);
