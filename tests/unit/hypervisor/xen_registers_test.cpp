@@ -31,5 +31,12 @@ TEST(Describe, ACrashWithoutSignals) {
     EXPECT_EQ(describe(death), "crashed at ip 0x100123, last page fault at 0xdead0000");
 }
 
+TEST(Describe, ACallThroughANullPointerHasAState) {
+    Death death{.kind = DeathKind::crashed, .signal = 11};
+    EXPECT_EQ(describe(death), "crashed: SIGSEGV (its state could not be read)");
+    death.registers = Registers{};
+    EXPECT_EQ(describe(death), "crashed: SIGSEGV at 0x0, ip 0x0");
+}
+
 }  // namespace
 }  // namespace hypervisor::xen
