@@ -6,7 +6,7 @@
 // The map is the first GiB in 2 MiB pages, but the first 2 MiB in 4 KiB pages: page 0 absent, so that a null pointer
 // (and an interrupt table at 0) faults; nothing below the stack, at 1 MiB. Where the xen driver started the domain, the
 // pages of its ABI below 1 MiB, those that only the toolstack writes read-only. Else what may hold the start info: all
-// but the last 64 KiB, and page 0 once it is known that this is not Xen (pvh_platform.cpp).
+// but the last 64 KiB; the rest follows once it is known that this is not Xen (pvh_platform.cpp).
 //
 // Hot: control registers and EFER are written without being read, since both are exits, and what they hold at entry is
 // part of the ABI.

@@ -104,11 +104,17 @@ constinit PvhPlatform platform;
 
 }  // namespace
 
-/// QEMU's option ROM puts the memory map into page 0 (pc-bios/optionrom/pvh_main.c), which the entry code leaves out: it
-/// becomes readable, and a write through a null pointer still faults.
+/// Maps what the entry code leaves out, because firmware leaves the start info there: page 0 (QEMU,
+/// pc-bios/optionrom/pvh_main.c) and the last 64 KiB below 1 MiB (qboot, of QEMU's microvm). Read-only, so that a write
+/// through a null pointer and a stack that runs over still fault.
 Platform& pvh_platform() {
     constexpr std::uint64_t present = 1;
+    constexpr std::uint64_t last_low = 0xf0;
+    constexpr std::uint64_t first_ram = 0x100;
     pvh_pt[0] = present;
+    for (std::uint64_t page = last_low; page < first_ram; ++page) {
+        pvh_pt[page] = page * base::page_size | present;
+    }
     return platform;
 }
 
