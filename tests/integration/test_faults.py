@@ -9,9 +9,15 @@ from rig.events import Events
 from rig.rpc import RpcError
 
 only_xen = pytest.mark.drivers("xen", reason="attacks through hypercalls, which other drivers have not")
-DEADLY = ("wild-read", "wild-write", "jump", "stack-overflow", "corrupt-device-page", "syscall", "open",
-          "bad-syscall-args", "memory", "triple-fault")
-LIVE_ON = ("console-flood", "doorbell-flood", "corrupt-control-page", "corrupt-console-ring", "corrupt-grants",
+only_kvm = pytest.mark.drivers("kvm", reason="attacks through ports that a guest may use, which other drivers have not")
+not_xen = pytest.mark.drivers("process", "kvm", reason="attacks what Xen's guests have not, or may use")
+SYSTEM_CALLS = ("syscall", "open", "bad-syscall-args")
+DEADLY = ("wild-read", "wild-write", "jump", "null-write", "null-jump", "stack-overflow", "corrupt-device-page",
+          *SYSTEM_CALLS, "memory", "triple-fault",
+          *(pytest.param(fault, marks=not_xen) for fault in ("page-table-write", "hlt", "port-io", "port-in", "port-byte",
+                                                             "port-between", "string-io")))
+LIVE_ON = ("console-flood", "doorbell-flood", "corrupt-control-page", "corrupt-console-ring", "corrupt-grants", "spin",
+           pytest.param("corrupt-event-page", marks=not_xen), pytest.param("start-vcpu-flood", marks=only_kvm),
            pytest.param("close-ports", marks=only_xen), pytest.param("hypercall-flood", marks=only_xen))
 
 
@@ -19,7 +25,7 @@ def how_it_ends(daemon, fault):
     """A word of it. Every kind of fault is the same to a real machine."""
     if fault == "memory":
         return "out of memory"
-    if daemon.driver == "process" and fault in ("syscall", "open", "bad-syscall-args"):
+    if daemon.driver == "process" and fault in SYSTEM_CALLS:
         return "forbids"
     return daemon.behind.crash
 
@@ -95,6 +101,43 @@ def test_never_ready_can_be_created(daemon, client, bystander):
     domain = daemon.create("fault", client, wait="created", cmdline="fault=never-ready")
     assert client.call("domain.get", id=domain["id"])["ready"] is False
     client.call("domain.destroy", id=domain["id"])
+
+
+@only_kvm
+def test_power_off_many_times_at_once(daemon, client, bystander):
+    """With one instruction, each time with another exit code: the first one counts."""
+    events = Events(daemon)
+    domain = daemon.create("fault", client, wait="created", cmdline="fault=shutdown-string ready=1")
+    assert events.wait("shutdown", id=domain["id"])["exit_code"] == 7
+
+
+@only_kvm
+def test_starts_vcpus_that_there_are_and_are_not(daemon, client, bystander):
+    """Those that there are begin at nothing."""
+    events = Events(daemon)
+    domain = daemon.create("fault", client, wait="created", cmdline="fault=start-vcpu-flood", vcpus={"count": 4})
+    assert daemon.behind.crash in events.wait("crashed", id=domain["id"])["detail"]
+
+
+@pytest.mark.parametrize("fault", ("wild-write", "stack-overflow", pytest.param("port-io", marks=not_xen),
+                                   pytest.param("spin", marks=only_kvm)))
+def test_crashes_leave_nothing_behind(daemon, client, fault):
+    events = Events(daemon)
+    client.call("pool.set", memory=4, vcpus=1, floor=4, ceiling=4)
+
+    def round_of_crashes():
+        for domain in daemon.create("fault", client, wait="created", count=20, cmdline=f"fault={fault}"):
+            if fault == "spin":
+                client.call("domain.destroy", id=domain["id"])
+            else:
+                events.wait("crashed", id=domain["id"])
+        daemon.await_full_pool(client)
+
+    round_of_crashes()
+    before = daemon.held()
+    for _ in range(5):
+        round_of_crashes()
+    host.until(lambda: daemon.held() == before, what=f"all is as before: {before}")
 
 
 def test_exit_without_a_word(daemon, client, bystander):

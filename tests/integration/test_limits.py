@@ -167,14 +167,11 @@ def test_cycles_leave_nothing_behind(daemon, client):
         client.call("domain.destroy", all=True)
         daemon.await_full_pool(client)
 
-    def held():
-        return len(host.descriptors(daemon.process.pid)), len(daemon.behind.bodies())
-
     cycle()
-    before, free_before = held(), daemon.behind.free_memory()
+    before, free_before = daemon.held(), daemon.behind.free_memory()
     for _ in range(5):
         cycle()
-    host.until(lambda: held() == before, what=f"{before} descriptors and domains, now {held()}")
+    host.until(lambda: daemon.held() == before, what=f"all is as before: {before}")
     slack = 64 << 10  # less than a page for each domain that there was: Xen's own heap breathes
     host.until(lambda: daemon.behind.free_memory() >= free_before - slack, what="the memory is free again")
 

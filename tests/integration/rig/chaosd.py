@@ -168,5 +168,12 @@ class Chaosd:
     def domain_files(self):
         return self.files("domains")
 
+    def held(self):
+        """What cycles of domains must leave as it was: descriptors of chaosd and of the owner of the domains, domains,
+        and what lies in /dev/shm."""
+        pids = (self.process.pid, *self.behind.owner_pids())
+        shared = sorted(name for name in os.listdir("/dev/shm") if "chaos" in name)
+        return [len(host.descriptors(pid)) for pid in pids], len(self.behind.bodies()), shared
+
     def log_text(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""

@@ -9,6 +9,7 @@ import time
 PATIENCE = float(os.environ.get("CHAOS_PATIENCE", 1))  # how many times as slow as usual this machine is
 DEADLINE = 30.0 * PATIENCE  # seconds for anything that should be quick, on a busy machine
 POLL_INTERVAL = 0.005 * PATIENCE  # seconds
+PF_USER_WORKER = 0x4000  # linux/sched.h
 
 
 def read(pid, name):
@@ -73,11 +74,20 @@ def status(pid, name="status"):
     return dict(line.split(":\t", 1) for line in read(pid, name).splitlines() if ":\t" in line)
 
 
-def threads(pid):
+def tasks(pid):
     try:
         return sorted(map(int, os.listdir(f"/proc/{pid}/task")))
     except (FileNotFoundError, ProcessLookupError):
         return []
+
+
+def threads(pid):
+    """Without those that the kernel itself runs on behalf of a process, as KVM does."""
+    def flags(stat):
+        return int(stat[stat.rindex(")") + 2:].split()[6])
+
+    stats = {task: read(pid, f"task/{task}/stat") for task in tasks(pid)}
+    return [task for task, stat in stats.items() if stat and not flags(stat) & PF_USER_WORKER]
 
 
 def thread_statuses(pid):
@@ -104,6 +114,15 @@ def mappings(pid):
 def cpu_ns(pid):
     """CPU time of all threads so far, in the scheduler's nanoseconds."""
     total = 0
-    for thread in threads(pid):
-        total += int(read(pid, f"task/{thread}/schedstat").split()[0])
+    for thread in tasks(pid):
+        total += int((read(pid, f"task/{thread}/schedstat") or "0").split()[0])
     return total
+
+
+def namespace(pid, kind):
+    return os.readlink(f"/proc/{pid}/ns/{kind}")
+
+
+def folder(pid, name):
+    """What is in its root or working directory."""
+    return os.listdir(f"/proc/{pid}/{name}/")
