@@ -33,7 +33,8 @@ class Machine:
         self.serial = serial
         self.qemu = subprocess.Popen(
             [QEMU, "-machine", kind, "-accel", "tcg", "-m", str(memory), "-nodefaults", "-no-reboot",
-             "-display", "none", "-qmp", "stdio", "-serial", f"file:{serial}", "-kernel", str(image), "-append", cmdline],
+             "-display", "none", "-qmp", "stdio", "-serial", f"file:{serial}",
+             "-kernel", str(image), "-append", cmdline],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.timer = threading.Timer(DEADLINE, self.qemu.kill)
         self.timer.start()
