@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from rig import chaosd as rig_chaosd
+from rig import host
 from rig.chaosd import Chaosd
 
 pytest_plugins = ["rig.present", "rig.by_driver"]
@@ -64,7 +65,7 @@ def as_nobody():
         pytest.skip("no setpriv here")
 
     def run(*arguments):
-        return subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", rig_chaosd.CHAOS,
-                               *map(str, arguments)], capture_output=True, text=True, timeout=60, cwd="/")
+        return subprocess.run([*host.NOBODY, rig_chaosd.CHAOS, *map(str, arguments)], capture_output=True, text=True,
+                              timeout=60, cwd="/")
 
     return run

@@ -101,5 +101,5 @@ def test_nothing_of_the_host_to_be_seen(daemon, process):
     if notes := daemon.client().call("daemon.info")["driver"]["notes"]:
         pytest.skip(f"this host allows less: {notes}")
     for kind in ("mnt", "net", "ipc", "uts"):
-        assert host.namespace(process, kind) != host.namespace("self", kind), kind
+        assert host.namespace_of(process, kind) != host.namespace_of("self", kind), kind
     assert host.folder(process, "root") == []

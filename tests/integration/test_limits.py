@@ -196,7 +196,7 @@ def test_state_folder_that_is_not_writable(make_daemon):
     assert result.returncode != 0
     assert "state" in result.stderr
     assert not pathlib.Path(daemon.socket).exists()
-    assert host.mentioning(str(daemon.folder)) == []
+    host.until(lambda: host.mentioning(str(daemon.folder)) == [], what="chaos-hv has seen that nobody needs it")
 
 
 @pytest.mark.parametrize("text, words", [

@@ -11,7 +11,6 @@ import pytest
 
 from rig import foreign, host, xen
 from rig.behind import BEHIND
-from rig.chaosd import CHAOSD
 from rig.console import Console
 from rig.events import Events
 from rig.rpc import RpcError
@@ -30,25 +29,11 @@ shift 2 && exec "$@"
 WITH_CAPABILITIES = 'mount --bind "$1" /proc/xen/capabilities || exit 99; shift; exec "$@"'
 
 
-def namespace(script, *arguments):
-    """What goes before a command."""
-    return ["unshare", "-m", "sh", "-c", script, "sh", *map(str, arguments)]
-
-
 def devices_but(daemon, missing):
     """Without /dev/xen/`missing`; "all": /dev/xen is empty."""
     folder = daemon.folder / "devices"
     folder.mkdir()
-    return namespace(WITH_DEVICES, " ".join(name for name in DEVICES if missing not in (name, "all")), folder)
-
-
-def refusal(daemon, wrapper, driver="xen"):
-    """What a chaosd says that must not start."""
-    result = subprocess.run([*wrapper, CHAOSD, "--socket", daemon.socket, "--hypervisor", driver],
-                            capture_output=True, text=True, timeout=host.DEADLINE)
-    assert result.returncode == 1, result.stderr
-    assert not pathlib.Path(daemon.socket).exists()
-    return result.stderr
+    return host.in_namespace(WITH_DEVICES, " ".join(name for name in DEVICES if missing not in (name, "all")), folder)
 
 
 # ---- what is missing
@@ -57,7 +42,7 @@ def refusal(daemon, wrapper, driver="xen"):
 @pytest.mark.parametrize("missing", (*DEVICES, "all"))
 def test_missing_device(make_daemon, missing):
     daemon = make_daemon(start=False)
-    said = refusal(daemon, devices_but(daemon, missing))
+    said = daemon.refusal(devices_but(daemon, missing))
     name = "privcmd" if missing == "all" else missing
     assert f"/dev/xen/{name} is missing" in said and f"modprobe {DEVICES[name]}" in said
 
@@ -65,9 +50,8 @@ def test_missing_device(make_daemon, missing):
 @only_xen
 def test_no_privilege(make_daemon):
     daemon = make_daemon(start=False)
-    os.chmod(daemon.folder, 0o755)
-    os.chown(daemon.runtime, 65534, 65534)
-    said = refusal(daemon, ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
+    daemon.give_to_nobody()
+    said = daemon.refusal(host.NOBODY)
     assert "/dev/xen/privcmd" in said and "run chaosd as root" in said
 
 
@@ -75,7 +59,7 @@ def test_no_privilege(make_daemon):
 def test_not_dom0(make_daemon):
     daemon = make_daemon(start=False)
     (daemon.folder / "capabilities").write_text("nothing_much\n")
-    said = refusal(daemon, namespace(WITH_CAPABILITIES, daemon.folder / "capabilities"))
+    said = daemon.refusal(host.in_namespace(WITH_CAPABILITIES, daemon.folder / "capabilities"))
     assert "dom0" in said and "guest of Xen" in said
 
 
@@ -109,7 +93,7 @@ def test_auto_takes_xen(make_daemon):
 @pytest.mark.drivers("process", "kvm", reason="this machine runs Xen")
 @pytest.mark.skipif(os.path.exists("/sys/hypervisor/type"), reason="this machine runs on Xen")
 def test_no_xen_at_all(make_daemon):
-    said = refusal(make_daemon(start=False), [])
+    said = make_daemon(start=False).refusal(driver="xen")
     assert "does not run Xen" in said and "docs/xen.md" in said
 
 

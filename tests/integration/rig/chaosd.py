@@ -47,7 +47,8 @@ class Chaosd:
     # ---- life
 
     def start(self):
-        command = [*self.wrapper, CHAOSD, "--socket", self.socket, "--hypervisor", self.driver, *self.options]
+        choice = ["--hypervisor", self.driver] if self.driver else []  # none: as the settings say
+        command = [*self.wrapper, CHAOSD, "--socket", self.socket, *choice, *self.options]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         host.until(self._answers, what="chaosd answers")
@@ -61,6 +62,19 @@ class Chaosd:
                 return client.call("hello")
         except (FileNotFoundError, ConnectionError, Disconnected):
             return None
+
+    def give_to_nobody(self):
+        """So that a daemon of the user `nobody` can use our folder."""
+        self.folder.chmod(0o755)
+        os.chown(self.runtime, 65534, 65534)
+
+    def refusal(self, wrapper=(), driver=None):
+        """What a chaosd says that must not start."""
+        result = subprocess.run([*wrapper, CHAOSD, "--socket", self.socket, "--hypervisor", driver or self.driver,
+                                 *self.options], capture_output=True, text=True, timeout=host.DEADLINE)
+        assert result.returncode == 1, result.stderr
+        assert not pathlib.Path(self.socket).exists()
+        return result.stderr
 
     def stop(self):
         """Everything of it ends: clients, domains, daemon, owner of the domains."""

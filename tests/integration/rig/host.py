@@ -119,10 +119,19 @@ def cpu_ns(pid):
     return total
 
 
-def namespace(pid, kind):
+def namespace_of(pid, kind):
     return os.readlink(f"/proc/{pid}/ns/{kind}")
 
 
 def folder(pid, name):
     """What is in its root or working directory."""
     return os.listdir(f"/proc/{pid}/{name}/")
+
+
+def in_namespace(script, *arguments):
+    """What goes before a command, so that `script` first changes the mounts that it sees. The script has `arguments`,
+    shifts them away and ends in exec "$@"."""
+    return ["unshare", "-m", "sh", "-c", script, "sh", *map(str, arguments)]
+
+
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
