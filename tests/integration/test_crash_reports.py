@@ -52,7 +52,9 @@ def test_registers_are_those_of_the_crash(daemon, client):
     registers = info["ended"]["registers"]
     assert set(registers) == REGISTERS
     assert WILD in registers.values()
-    assert f"ip {registers['rip']} (" in event["detail"] and f"at {WILD}" in event["detail"]
+    assert f"ip {registers['rip']} (" in event["detail"]
+    if daemon.driver != "xen":  # an AMD processor's guest, which the one in QEMU is, loses it with its shutdown
+        assert f"at {WILD}" in event["detail"]
 
 
 def test_callers_lead_back_to_the_entry(daemon, client):
@@ -101,6 +103,7 @@ def test_without_symbols_there_are_registers(daemon, client, image):
     assert WILD in info["ended"]["registers"].values()
 
 
+@pytest.mark.drivers("kvm", "process", reason="a dom0 without binutils")
 def test_stripped_by_binutils(daemon, client, image):
     if not shutil.which("strip"):
         pytest.skip("no strip here (binutils)")

@@ -140,7 +140,8 @@ void first_run(const ChildSpec& spec, const Host& host) {
         auto& run = *reinterpret_cast<kvm_run*>(runs_at + std::uint64_t{vcpu} * host.run_size);
         run.immediate_exit = 1;
         const int result = ::ioctl(first_vcpu_fd + static_cast<int>(vcpu), KVM_RUN, 0);
-        require(result < 0 && errno == EINTR, spec, "KVM_RUN");
+        require(result < 0 && errno == EINTR, spec,
+                errno == EAGAIN ? "KVM_RUN (limits: RLIMIT_NPROC, kernel.threads-max)" : "KVM_RUN");
         run.immediate_exit = 0;
     }
 }
