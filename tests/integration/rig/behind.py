@@ -96,7 +96,8 @@ class XenDomains:
         return bool(xen.control().info(domain).flags & xen.PAUSED)
 
     def cpu_ns(self, domain):
-        return xen.control().info(domain).cpu_time
+        info = xen.control().info(domain)
+        return info.cpu_time if info else 0
 
     def kill(self, domain):
         xen.control().crash(domain)

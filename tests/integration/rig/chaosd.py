@@ -63,10 +63,13 @@ class Chaosd:
         except (FileNotFoundError, ConnectionError, Disconnected):
             return None
 
-    def give_to_nobody(self):
-        """So that a daemon of the user `nobody` can use our folder."""
+    def give_to(self, user):
+        """So that a daemon of this user can use our folder."""
         self.folder.chmod(0o755)
-        os.chown(self.runtime, 65534, 65534)
+        os.chown(self.runtime, user, user)
+
+    def give_to_nobody(self):
+        self.give_to(65534)
 
     def refusal(self, wrapper=(), driver=None):
         """What a chaosd says that must not start."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What /proc says about processes, and waiting without polling."""
 
+import contextlib
 import os
 import pathlib
 import select
@@ -98,7 +99,11 @@ def thread_statuses(pid):
 def descriptors(pid):
     """Number -> what it is."""
     base = f"/proc/{pid}/fd"
-    return {int(fd): os.readlink(f"{base}/{fd}") for fd in os.listdir(base)}
+    found = {}
+    for fd in os.listdir(base):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found[int(fd)] = os.readlink(f"{base}/{fd}")
+    return found
 
 
 def mappings(pid):
