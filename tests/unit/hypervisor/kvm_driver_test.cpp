@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kvm driver against a real chaos-hv, where KVM works.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cstddef>
+#include <cstring>
+
+#include "hypervisor/kvm/kvm.hpp"
+#include "hypervisor/kvm/kvm_abi.hpp"
+#include "hypervisor/kvm/kvm_device.hpp"
+#include "tests/unit/hypervisor/hv_driver_fixture.hpp"
+
+// Guests, loaded at 1 MiB. Ports and addresses: kvm_abi.hpp.
+asm(R"(
+        .section .rodata
+        .globl kvm_echo, kvm_exit, kvm_fault, kvm_stranger, kvm_port_in, kvm_all, kvm_code_end
+kvm_echo:                                       # rings port 5, waits, rings the ports that it was sent, ...
+        mov     %rsi, 0x180000
+        mov     %rdi, 0x180008
+        mov     $32, %eax
+1:      lock orq %rax, 0x14010
+        out     %eax, $0x10
+2:      xor     %eax, %eax
+        xchg    %rax, 0x14000
+        test    %rax, %rax
+        jnz     1b
+        mov     $-1, %eax
+        out     %eax, $0x14
+        jmp     2b
+kvm_exit:
+        mov     $0x12a, %eax
+        out     %eax, $0x18
+kvm_fault:
+        mov     $0xdead0000, %eax
+        movb    $1, (%rax)
+kvm_stranger:
+        mov     $1, %eax
+        out     %eax, $0x80
+kvm_port_in:
+        in      $0x14, %eax
+kvm_all:                                        # starts vCPUs 1 and 2; the last of them to come says so
+        movq    $(0x100000 + 3f - kvm_echo), 0x14400 + 120 + 24
+        movq    $(0x100000 + 3f - kvm_echo), 0x14400 + 120 + 48
+        mov     $1, %eax
+        out     %eax, $0x20
+        mov     $2, %eax
+        out     %eax, $0x20
+        mov     $1, %eax
+        out     %eax, $0x20                     # runs already: nothing happens
+        mov     $77, %eax
+        out     %eax, $0x20                     # no such: nothing happens
+4:      mov     $-1, %eax
+        out     %eax, $0x14
+        jmp     4b
+3:      mov     $1, %eax
+        lock xadd %eax, 0x180000
+        cmp     $1, %eax
+        jne     4b
+        lock orq $32, 0x14010
+        out     %eax, $0x10
+        jmp     4b
+kvm_code_end:
+        .previous
+)");
+extern "C" {
+extern const std::byte kvm_echo[];
+extern const std::byte kvm_exit[];
+extern const std::byte kvm_fault[];
+extern const std::byte kvm_stranger[];
+extern const std::byte kvm_port_in[];
+extern const std::byte kvm_all[];
+extern const std::byte kvm_code_end[];
+}
+
+namespace hypervisor::kvm {
+namespace {
+
+class KvmDriverTest : public process::HvDriverTest {
+ protected:
+    KvmDriverTest() : HvDriverTest(open_driver) {}
+
+    void SetUp() override {
+        if (const auto device = open_device(); !device) {
+            GTEST_SKIP() << device.error().message;
+        }
+        HvDriverTest::SetUp();
+    }
+    void TearDown() override {
+        if (driver_) {
+            HvDriverTest::TearDown();
+        }
+    }
+    Domain& run(const std::byte* entry, unsigned vcpus = 1) {
+        return HvDriverTest::run({kvm_echo, kvm_code_end}, entry, vcpus);
+    }
+    static std::uint64_t address(const std::byte* code) {
+        return abi::ram_gpa + static_cast<std::uint64_t>(code - kvm_echo);
+    }
+};
+
+TEST_F(KvmDriverTest, EventsGoBothWays) {
+    auto& domain = run(kvm_echo);
+    ASSERT_TRUE(poll_until([&] { return seen_.rings[domain.id().value] == 1; }));
+    for (unsigned i = 2; i < 50; ++i) {
+        ASSERT_TRUE(domain.notify(base::EvtchnPort{5}));
+        ASSERT_TRUE(poll_until([&] { return seen_.rings[domain.id().value] == i; }));
+    }
+    const auto page = domain.map_pages(base::gfn_of(0x180000), 1);
+    ASSERT_TRUE(page);
+    EXPECT_EQ(*page->at<std::uint64_t>(0), abi::platform_id);
+    EXPECT_EQ(*page->at<std::uint64_t>(8), abi::start_info_gpa);
+}
+
+TEST_F(KvmDriverTest, ExitCodeIsTheLowEightBits) {
+    const auto death = death_of(run(kvm_exit));
+    EXPECT_EQ(death.kind, DeathKind::exited);
+    EXPECT_EQ(death.code, 0x2a);
+}
+
+TEST_F(KvmDriverTest, FaultLeavesRegisters) {
+    const auto death = death_of(run(kvm_fault));
+    EXPECT_EQ(death.kind, DeathKind::crashed);
+    EXPECT_EQ(death.signal, 0);
+    if (!death.registers) {
+        GTEST_SKIP() << "this host's KVM forgets registers in a shutdown (AMD)";
+    }
+    EXPECT_EQ(death.ip, address(kvm_fault) + 5);
+    EXPECT_EQ(death.address, 0xdead0000U);
+    EXPECT_EQ(death.registers->rax, 0xdead0000U);
+    EXPECT_EQ(death.registers->rsi, abi::platform_id);
+    EXPECT_EQ(death.registers->rbx, 0U);
+}
+
+TEST_F(KvmDriverTest, OtherPortsEndTheDomain) {
+    EXPECT_EQ(death_of(run(kvm_stranger)).kind, DeathKind::crashed);
+    EXPECT_EQ(death_of(run(kvm_port_in)).kind, DeathKind::crashed);
+}
+
+TEST_F(KvmDriverTest, StartsEachVcpuOnce) {
+    auto& domain = run(kvm_all, 3);
+    ASSERT_TRUE(poll_until([&] { return seen_.rings[domain.id().value] == 1; }));
+    const auto page = domain.map_pages(base::gfn_of(0x180000), 1);
+    ASSERT_TRUE(page);
+    EXPECT_EQ(*page->at<std::uint32_t>(0), 2U);
+}
+
+TEST_F(KvmDriverTest, PausedAndEndedWhereverItIs) {
+    for (unsigned round = 0; round < 20; ++round) {
+        auto& domain = run(kvm_all, 3);
+        EXPECT_TRUE(domain.pause());
+        EXPECT_TRUE(round % 2 == 0 ? domain.unpause() : domain.destroy());
+    }
+}
+
+TEST_F(KvmDriverTest, RefusesWhatItCannotMake) {
+    EXPECT_FALSE(driver_->create_shell({base::mib(4), 0, 2}));
+    const auto many = driver_->create_shell({base::mib(4), abi::max_vcpus + 1, 2});
+    ASSERT_FALSE(many);
+    EXPECT_NE(many.error().message.find("65 vcpus"), std::string::npos) << many.error().message;
+}
+
+}  // namespace
+}  // namespace hypervisor::kvm
