@@ -36,6 +36,9 @@ std::string hex(std::uint64_t value) {
 }
 
 std::string describe_crash(const Death& death) {
+    if (!death.cause.empty()) {
+        return "crashed: " + death.cause + (death.registers ? ", at ip " + hex(death.ip) : "");
+    }
     if (death.signal == 0) {  // a real machine has no signals: the vCPU's last state is all there is
         if (death.ip == 0 && !death.registers) {
             return "crashed: it gave up";

@@ -117,6 +117,7 @@ struct Death {
     std::uint64_t address{0};
     std::uint64_t ip{0};
     std::optional<Registers> registers{};  ///< of the vCPU that crashed, where its driver could read them
+    std::string cause{};                   ///< in words, where the rest does not say it
 };
 
 /// The stable name of `kind` ("forbidden_call"), and a sentence ("crashed: SIGSEGV at 0xdead000, ip 0x100123").
@@ -130,6 +131,7 @@ enum class Detail : std::uint8_t {
 
 /// What the driver itself knows of a domain at this moment.
 struct DomainInfo {
+    std::string_view driver;  ///< whose domain it is: a driver may adopt another's
     Phase phase{Phase::shell};
     bool paused{false};
     bool blocked{false};           ///< all vCPUs wait for an event

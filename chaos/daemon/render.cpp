@@ -134,7 +134,8 @@ void write_domain_members(json::Writer& writer, const split::DomainView& view, h
 }
 
 void write_host_members(json::Writer& writer, const hypervisor::DomainInfo& info) {
-    writer.member("cpu_time_us", info.cpu_time_us)
+    writer.member("driver", info.driver)
+        .member("cpu_time_us", info.cpu_time_us)
         .member("resident_bytes", info.resident.value)
         .member("host_pid", info.host_pid);
 }

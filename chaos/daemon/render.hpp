@@ -23,7 +23,7 @@ void write_created(json::Writer& writer, const split::DomainView& view);
 void write_domain_members(json::Writer& writer, const split::DomainView& view,
                           hypervisor::Detail detail = hypervisor::Detail::state);
 
-/// Members that cost a look at the host: cpu_time_us, resident_bytes, host_pid.
+/// Whose domain it is, and members that cost a look at the host: cpu_time_us, resident_bytes, host_pid.
 void write_host_members(json::Writer& writer, const hypervisor::DomainInfo& info);
 
 /// The configuration with every key, as vm.json has them.

@@ -48,15 +48,18 @@ inline constexpr std::uint16_t port_end = 0x28;
 inline constexpr std::uint32_t wait_forever = UINT32_MAX;
 
 inline constexpr unsigned max_vcpus = 64;
+/// One table of page directories (512 GiB), less the room for the tables themselves.
+inline constexpr std::uint64_t max_memory = std::uint64_t{511} << 30;
 
 /// Converts the time stamp counter as Xen's and KVM's paravirtual clocks do (Xen, public/xen.h: vcpu_time_info):
-/// ns = system_time + ((tsc - tsc_timestamp) << tsc_shift, or >> -tsc_shift) * tsc_to_system_mul / 2^32. Written before
-/// the guest starts, and not changed after that: version stays 0.
+/// ns = system_time + ((tsc - tsc_timestamp) << tsc_shift, or >> -tsc_shift) * tsc_to_system_mul / 2^32. Written at the
+/// launch, and not changed after that: version stays 0. It goes on by the counter alone: a host whose own clock is slewed
+/// drifts away from it, by 0.5 ms a second at the worst.
 struct TimeInfo {
     std::uint32_t version;            //  0
     std::uint32_t padding0;           //  4
     std::uint64_t tsc_timestamp;      //  8
-    std::uint64_t system_time;        // 16  ns of the host's CLOCK_MONOTONIC
+    std::uint64_t system_time;        // 16  ns of the host's CLOCK_MONOTONIC at the launch
     std::uint32_t tsc_to_system_mul;  // 24
     std::int8_t tsc_shift;            // 28
     std::uint8_t flags;               // 29
@@ -83,7 +86,7 @@ struct MachinePage {
     std::uint32_t vcpu_count;    //  40
     std::uint32_t reserved0;     //  44
     std::uint8_t entropy[64];    //  48  fresh after each write to port_entropy
-    std::uint64_t stub_tsc;      // 112  the stub's: the counter as the guest saw it
+    std::uint64_t reserved1;     // 112
     VcpuStart vcpus[max_vcpus];  // 120  [0] is not used
 };
 static_assert(offsetof(MachinePage, entropy) == 48 && offsetof(MachinePage, vcpus) == 120);

@@ -94,7 +94,7 @@ std::uint64_t oom_kills() {
     return at == std::string::npos ? 0 : number_at(std::string_view(text).substr(at + key.size()), 0);
 }
 
-DomainLimit domain_limit(std::uint64_t hv_descriptors) {
+DomainLimit domain_limit(std::uint64_t hv_descriptors, unsigned tasks_per_domain) {
     DomainLimit limit{base::first_reserved_domid - 1U, "the number of domain ids"};
     rlimit own{};
     ::getrlimit(RLIMIT_NOFILE, &own);
@@ -105,12 +105,13 @@ DomainLimit domain_limit(std::uint64_t hv_descriptors) {
     lower(limit, fit(mappings, mappings_reserved, mappings_per_domain),
           "vm.max_map_count = " + std::to_string(mappings) + ", two mappings a domain");
     const auto pids = number_in("/proc/sys/kernel/pid_max", 32768);
-    lower(limit, fit(pids, 1000, 1), "kernel.pid_max = " + std::to_string(pids));
+    const auto tasks = tasks_per_domain == 1 ? "" : ", " + std::to_string(tasks_per_domain) + " tasks a domain";
+    lower(limit, fit(pids, 1000, tasks_per_domain), "kernel.pid_max = " + std::to_string(pids) + tasks);
     rlimit processes{};
     ::getrlimit(RLIMIT_NPROC, &processes);
     if (::geteuid() != 0 && processes.rlim_cur != RLIM_INFINITY) {
-        lower(limit, fit(processes.rlim_cur, 64, 1),
-              "RLIMIT_NPROC = " + std::to_string(processes.rlim_cur) + " (raise it with ulimit -u)");
+        lower(limit, fit(processes.rlim_cur, 64, tasks_per_domain),
+              "RLIMIT_NPROC = " + std::to_string(processes.rlim_cur) + tasks + " (raise it with ulimit -u)");
     }
     return limit;
 }

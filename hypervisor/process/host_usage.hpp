@@ -28,7 +28,8 @@ struct DomainLimit {
     std::string because;  ///< the limit that sets it, with its name and value
 };
 
-/// How many domains fit under the limits of this process and of chaos-hv (whose descriptor limit is `hv_descriptors`).
-DomainLimit domain_limit(std::uint64_t hv_descriptors);
+/// How many domains fit under the limits of this process and of chaos-hv (whose descriptor limit is
+/// `hv_descriptors`).
+DomainLimit domain_limit(std::uint64_t hv_descriptors, unsigned tasks_per_domain);
 
 }  // namespace hypervisor::process

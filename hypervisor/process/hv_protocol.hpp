@@ -72,7 +72,8 @@ struct Reply {
     std::uint32_t paused;         //  44
     DeathRecord death;            //  48
     std::uint32_t vcpus;          // 216
-    char text[164];               // 220  what failed, or in hello what is missing on this host; ends in NUL
+    Kind kind;                    // 220
+    char text[160];  // 224  what failed; in hello what is missing on this host; of a death the cause; ends in NUL
 };
 static_assert(sizeof(Reply) == 384 && std::has_unique_object_representations_v<Reply>);
 

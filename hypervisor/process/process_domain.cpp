@@ -11,6 +11,7 @@
 #include <bit>
 #include <cerrno>
 #include <climits>
+#include <cstring>
 #include <string>
 
 #include "base/hvm_start_info.hpp"
@@ -34,11 +35,15 @@ std::atomic_ref<T> shared(T& field) {
 
 }  // namespace
 
-Death death_of(const DeathRecord& record) {
+Death death_of(const Reply& reply) {
+    const auto& record = reply.death;
     Death death{static_cast<DeathKind>(record.kind), record.code, record.signal, record.address, record.registers.rip};
     if (const auto& r = record.registers; r.rflags != 0) {  // bit 1 is always set
         death.registers = Registers{r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8,
                                     r.r9,  r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rip, r.rflags};
+    }
+    if (record.dead != 0) {
+        death.cause.assign(reply.text, ::strnlen(reply.text, sizeof reply.text));
     }
     return death;
 }
@@ -59,10 +64,11 @@ ProcessDomain::ProcessDomain(ProcessDriver& driver, DomainHandles handles, base:
       memory_(std::move(handles.memory)),
       doorbell_(std::move(handles.doorbell)),
       window_(std::move(window)),
+      kind_(handles.record.kind),
       pid_(handles.record.pid),
       paused_(handles.record.paused != 0),
       dead_(handles.record.death.dead != 0),
-      death_(process::death_of(handles.record.death)) {}
+      death_(process::death_of(handles.record)) {}
 
 ProcessDomain::~ProcessDomain() {
     driver_.unwatch(*this);
@@ -165,7 +171,7 @@ Result<void> ProcessDomain::load(const Image& image, const BootParams& params) {
     }
     if (image.entry64 == 0) {
         return base::fail(base::Code::invalid_image,
-                          "the image has no 64-bit entry (ELF note \"noxs\"), which the process driver needs");
+                          "the image has no 64-bit entry (ELF note \"noxs\"), which the drivers process and kvm need");
     }
     if (image.load_gpa < abi::ram_gpa || image.end_gpa > layout_.memory.value) {
         return base::fail(base::Code::invalid_image, "the image does not fit into the domain's memory");
@@ -294,6 +300,7 @@ Result<DomainInfo> ProcessDomain::info(Detail detail) {
         return base::fail(base::Code::bad_state, "the domain is destroyed");
     }
     DomainInfo info;
+    info.driver = driver_name(kind_);
     info.phase = dead_ ? Phase::dead : phase();
     info.paused = paused_;
     info.blocked = !dead_ && shared(event_page().blocked).load(std::memory_order_relaxed) != 0;

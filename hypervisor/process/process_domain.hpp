@@ -16,7 +16,7 @@ namespace hypervisor::process {
 class ProcessDriver;
 
 /// What chaos-hv told, in the interface's words.
-Death death_of(const DeathRecord& record);
+Death death_of(const Reply& reply);
 
 /// The toolstack's handles of one domain: its memory as a memfd, one window onto its event page and control pages, and
 /// the doorbell that the guest rings (two descriptors and one mapping a domain).
@@ -63,6 +63,7 @@ class ProcessDomain final : public Domain {
     base::Fd memory_;
     base::Fd doorbell_;
     base::Mapping window_;  ///< event page, then the control pages
+    Kind kind_;
     std::int32_t pid_{0};
     std::uint32_t next_port_{1};
     bool bound_{false};  ///< to processors that somebody chose

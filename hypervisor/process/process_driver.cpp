@@ -32,13 +32,13 @@ std::string own_folder() {
 
 Capabilities describe_driver(const Reply& hello, const Variant& variant) {
     Capabilities c;
-    c.name = variant.name;
+    c.name = driver_name(variant.kind);
     c.version = "chaos-hv protocol " + std::to_string(hello.arg);
     c.isolation = variant.isolation;
     c.max_vcpus = hello.vcpus;
     c.min_memory = base::mib(2);
-    c.max_memory = host_memory();
-    const auto limit = domain_limit(hello.limit);
+    c.max_memory = std::min(host_memory(), variant.max_memory);
+    const auto limit = domain_limit(hello.limit, variant.tasks_per_domain);
     c.max_domains = limit.domains;
     c.max_domains_limit = limit.because;
     if (hello.text[0] != '\0') {
@@ -79,10 +79,18 @@ Result<HvClient> connect_or_start(const DriverOptions& options, const std::strin
 
 }  // namespace
 
+std::string_view driver_name(Kind kind) {
+    switch (kind) {
+        case Kind::process: return "process";
+        case Kind::kvm: return "kvm";
+    }
+    return "unknown";
+}
+
 Result<std::unique_ptr<Hypervisor>> open_driver(const DriverOptions& options) {
     return ProcessDriver::open(
-        options, {Kind::process, "process",
-                  "process isolation: a guest is a process with five system calls; not hardware isolation"});
+        options,
+        {Kind::process, "process isolation: a guest is a process with five system calls; not hardware isolation"});
 }
 
 Result<std::unique_ptr<Hypervisor>> ProcessDriver::open(const DriverOptions& options, const Variant& variant) {
@@ -298,7 +306,7 @@ Result<void> ProcessDriver::take_deaths(EventSink& sink, std::size_t budget) {
         if (message->record.op != Op::death || domain == nullptr) {
             continue;
         }
-        auto death = death_of(message->record.death);
+        auto death = death_of(message->record);
         if (death.kind == DeathKind::killed) {
             const auto kills = oom_kills();
             death.kind = kills > oom_kills_ ? DeathKind::out_of_memory : death.kind;

@@ -24,9 +24,13 @@ class ProcessDomain;
 /// are of its own kind.
 struct Variant {
     Kind kind{Kind::process};
-    std::string_view name;
     std::string_view isolation;
+    unsigned tasks_per_domain{1};        ///< processes and threads of a domain with one vCPU
+    base::Bytes max_memory{UINT64_MAX};  ///< of one domain, on any host
 };
+
+/// The name of the driver whose domains are of that kind.
+std::string_view driver_name(Kind kind);
 
 /// Opens the driver of confined processes.
 Result<std::unique_ptr<Hypervisor>> open_driver(const DriverOptions& options);

@@ -301,6 +301,7 @@ Result<DomainInfo> XenDomain::info(Detail detail) {
         return base::fail(base::Code::bad_state, "the domain is destroyed");
     }
     DomainInfo out;
+    out.driver = "xen";
     out.phase = dead_ ? Phase::dead : started_ ? Phase::started : loaded_ ? Phase::loaded : Phase::shell;
     out.paused = paused_ && started_;
     out.death = death_;

@@ -103,6 +103,7 @@ class Domain final : public hypervisor::Domain {
     Result<hypervisor::DomainInfo> info(hypervisor::Detail) override {
         BASE_TRY(machine_->called(Verb::info));
         hypervisor::DomainInfo info;
+        info.driver = "fake";
         info.phase = guest_->phase;
         info.paused = guest_->paused;
         info.blocked = guest_->blocked;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hypervisor/kvm/hv/host.hpp"
 
+#include <cpuid.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>
 
@@ -72,6 +73,15 @@ base::Result<void> read_cpuid(Host& host) {
     return {};
 }
 
+/// Intel SDM volume 3, 18.17.1: "invariant TSC", CPUID 0x80000007, EDX bit 8.
+bool has_constant_tsc() {
+    unsigned a = 0;
+    unsigned b = 0;
+    unsigned c = 0;
+    unsigned d = 0;
+    return __get_cpuid(0x80000007, &a, &b, &c, &d) != 0 && (d >> 8 & 1) != 0;
+}
+
 }  // namespace
 
 base::Result<Host> open_host() {
@@ -91,6 +101,7 @@ base::Result<Host> open_host() {
     const int vcpus = std::max(extension(device, KVM_CAP_NR_VCPUS), extension(device, KVM_CAP_MAX_VCPUS));
     host.max_vcpus = static_cast<unsigned>(std::clamp(vcpus, 1, static_cast<int>(abi::max_vcpus)));
     BASE_TRY(read_cpuid(host));
+    host.constant_tsc = has_constant_tsc();
     return host;
 }
 

@@ -28,6 +28,7 @@ struct Host {
     unsigned max_vcpus{1};
     std::vector<std::byte> cpuid;  ///< CpuidTable: what guests are told
     std::uint64_t xcr0{0};         ///< processor state that guests may use; 0: no XSAVE here
+    bool constant_tsc{false};      ///< at one rate, in every state of the processor
     std::uint64_t cr4{0};          ///< control register 4 of a guest
 };
 

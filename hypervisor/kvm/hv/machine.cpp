@@ -46,6 +46,8 @@ void enter_user_mode(kvm_sregs& s, std::uint64_t cr4, std::uint64_t page_tables)
     s.tr.selector = 0x40;
     s.tr.type = type_busy_task;
     s.tr.present = 1;
+    s.ldt = {};
+    s.ldt.unusable = 1;
     s.idt = {};  // no handler for anything
     s.gdt = {};
 }
@@ -85,8 +87,24 @@ base::Result<Machine> Machine::create(int kvm_device, std::span<std::byte> memor
     if (!machine.vm_) {
         return base::fail_errno(errno, "KVM_CREATE_VM");
     }
+    BASE_TRY(machine.move_private_pages());
     BASE_TRY(machine.set_memory(DirtyLog::off));
     return machine;
+}
+
+/// On Intel's processors without "unrestricted guest" KVM keeps pages for real mode in the guest's memory, below 4 GiB
+/// unless told otherwise. No guest of ours is ever in real mode, and some have RAM there.
+base::Result<void> Machine::move_private_pages() const {
+    std::uint64_t identity_map = 0x1000;          // below stub_gpa there is nothing
+    constexpr std::uint64_t task_state = 0x2000;  // three pages
+    if (abi::stub_gpa + memory_.size() <= 0xfeffc000) {
+        return {};
+    }
+    if (::ioctl(vm_.get(), KVM_SET_IDENTITY_MAP_ADDR, &identity_map) != 0 ||
+        ::ioctl(vm_.get(), KVM_SET_TSS_ADDR, task_state) != 0) {
+        return base::fail_errno(errno, "KVM_SET_IDENTITY_MAP_ADDR, KVM_SET_TSS_ADDR");
+    }
+    return {};
 }
 
 base::Result<void> Machine::set_memory(DirtyLog log) const {

@@ -48,6 +48,7 @@ class Machine {
 
  private:
     Machine() = default;
+    base::Result<void> move_private_pages() const;
     base::Result<void> set_memory(DirtyLog log) const;
 
     base::Fd vm_;

@@ -57,30 +57,31 @@ void futex_wake(const std::uint32_t& word) {
     __builtin_trap();
 }
 
-/// Leaves the record that chaos-hv reads, and ends the domain.
+/// Leaves the record that chaos-hv reads, and ends the domain. The first vCPU that comes here is the one that is told of.
 [[noreturn]] void stop(unsigned vcpu, Stop why, std::uint32_t detail = 0) {
+    while (__atomic_exchange_n(&state().stopping, 1U, __ATOMIC_SEQ_CST) != 0) {
+        futex_wait(state().stopping, 1);
+    }
     kvm_regs r{};
     kvm_sregs s{};
     call(nr::ioctl, vcpu_fd(vcpu), KVM_GET_REGS, &r);
     call(nr::ioctl, vcpu_fd(vcpu), KVM_GET_SREGS, &s);
-    auto& page = event_page();
+    auto& record = state().stop;
     // AMD's processors lose the state in a shutdown; KVM resets the vCPU then (arch/x86/kvm/svm/svm.c:
     // shutdown_interception), and paging is off.
     constexpr std::uint64_t paging = std::uint64_t{1} << 31;
     if ((s.cr0 & paging) != 0) {
-        page.crash_registers = {r.r8,  r.r9,  r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rdi,
-                                r.rsi, r.rbp, r.rbx, r.rdx, r.rax, r.rcx, r.rsp, r.rip, r.rflags};
-        page.crash_addr = s.cr2;
-    } else {
-        page.crash_registers = {};
-        page.crash_addr = 0;
+        record.registers = {r.r8,  r.r9,  r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rdi,
+                            r.rsi, r.rbp, r.rbx, r.rdx, r.rax, r.rcx, r.rsp, r.rip, r.rflags};
+        record.address = s.cr2;
     }
-    page.crash_code = static_cast<std::uint32_t>(why) | detail << stop_bits;
-    store(page.crash_signal, crash_marker);
-    exit_process(crash_exit);
+    record.detail = detail;
+    record.why = why;
+    exit_process(exit_stopped);
 }
 
-/// Lets the guest run until it writes a port that is not a bell. Returns the port; `value` is what it wrote.
+/// Lets the guest run until it writes a port; the bell KVM rings by itself, strings of them too. Returns the port; `value`
+/// is what it wrote.
 std::uint16_t run_until_port(unsigned vcpu, std::uint32_t& value) {
     const kvm_run& run = run_of(vcpu);
     for (;;) {
@@ -89,27 +90,28 @@ std::uint16_t run_until_port(unsigned vcpu, std::uint32_t& value) {
             continue;  // paused and let go again
         }
         if (result < 0) {
-            stop(vcpu, result == -error_bad_address ? Stop::memory : Stop::failed, static_cast<std::uint32_t>(-result));
+            const bool starved = result == -error_bad_address || result == -error_no_memory;
+            stop(vcpu, starved ? Stop::memory : Stop::failed, static_cast<std::uint32_t>(-result));
         }
         if (run.exit_reason != KVM_EXIT_IO) {
             stop(vcpu, run.exit_reason == KVM_EXIT_SHUTDOWN ? Stop::shutdown : Stop::exit, run.exit_reason);
         }
         if (run.io.direction != KVM_EXIT_IO_OUT || run.io.size != sizeof value || run.io.count == 0) {
-            stop(vcpu, Stop::port);
-        }
-        if (run.io.port == abi::port_doorbell) {  // a string of them: KVM rings for single ones
-            const std::uint64_t one = 1;
-            call(nr::write, abi::doorbell_fd, &one, sizeof one);
-            continue;
+            stop(vcpu, Stop::port, run.io.port);
         }
         value = *reinterpret_cast<const std::uint32_t*>(reinterpret_cast<const char*>(&run) + run.io.data_offset);
         return run.io.port;
     }
 }
 
-/// "blocked" in lists: every vCPU that was started waits.
+/// "blocked" in lists: every vCPU that was started waits. What stands there in the end is what is so in the end, whoever
+/// writes it.
 void tell_blocked() {
-    store(event_page().blocked, std::uint32_t{load(state().waiting) == load(state().started)});
+    bool blocked = false;
+    do {
+        blocked = load(state().waiting) == load(state().started);
+        store(event_page().blocked, std::uint32_t{blocked});
+    } while (blocked != (load(state().waiting) == load(state().started)));
 }
 
 bool is_pending(const abi::EventPage& page) {
@@ -128,7 +130,7 @@ void wait_for_event(std::uint32_t microseconds) {
         futex_wait(page.wake, seen, microseconds == abi::wait_forever ? nullptr : &timeout);
     }
     __atomic_sub_fetch(&state().waiting, 1, __ATOMIC_SEQ_CST);
-    store(page.blocked, std::uint32_t{0});
+    tell_blocked();
 }
 
 void start_vcpu(std::uint32_t vcpu) {
@@ -146,14 +148,15 @@ void start_vcpu(std::uint32_t vcpu) {
 [[noreturn]] void run_guest(unsigned vcpu) {
     for (;;) {
         std::uint32_t value = 0;
-        switch (run_until_port(vcpu, value)) {
+        const auto port = run_until_port(vcpu, value);
+        switch (port) {
             case abi::port_wait: wait_for_event(value); break;
             case abi::port_entropy:
                 call(nr::getrandom, machine_page().entropy, sizeof machine_page().entropy, 0);
                 break;
             case abi::port_start_vcpu: start_vcpu(value); break;
             case abi::port_shutdown: exit_process(static_cast<int>(value & 0xff));
-            default: stop(vcpu, Stop::port);
+            default: stop(vcpu, Stop::port, port);
         }
     }
 }
@@ -173,17 +176,14 @@ std::uint64_t nanoseconds(int clock) {
     return static_cast<std::uint64_t>(now.seconds) * per_second + static_cast<std::uint64_t>(now.nanoseconds);
 }
 
-/// The stub reads the guest's counter somewhere between two looks at the clock.
+/// Hot. The stub notes the counter that belongs to it.
 void set_clock() {
     constexpr int realtime = 0;
     constexpr int monotonic = 1;
-    const auto before = nanoseconds(monotonic);
-    run_until_parked(0);
-    const auto after = nanoseconds(monotonic);
     auto& page = machine_page();
-    page.time.tsc_timestamp = page.stub_tsc;
-    page.time.system_time = before + (after - before) / 2;
-    page.wall_base = nanoseconds(realtime) - nanoseconds(monotonic);
+    const auto now = nanoseconds(monotonic);
+    page.time.system_time = now;
+    page.wall_base = nanoseconds(realtime) - now;
 }
 
 void confine(std::uint64_t unmap_from, std::uint64_t unmap_size) {
@@ -239,11 +239,11 @@ extern "C" {
     await_others(state().arrived);
     confine(unmap_from, unmap_size);
     run_until_parked(0);
-    set_clock();
     warm_up_others();
     const std::uint64_t one = 1;
     call(nr::write, abi::doorbell_fd, &one, sizeof one);  // tells chaos-hv: parked and confined
     await_launch();
+    set_clock();
     store(state().started, std::uint32_t{1});
     run_guest(0);
 }

@@ -21,6 +21,7 @@ inline constexpr long seccomp = 317;
 }  // namespace nr
 
 inline constexpr long error_interrupted = 4;   // EINTR
+inline constexpr long error_no_memory = 12;    // ENOMEM
 inline constexpr long error_bad_address = 14;  // EFAULT
 
 struct Timespec {

@@ -11,11 +11,13 @@
 
 namespace hypervisor::kvm {
 
-/// One PDPT: 512 GiB, less the room for the tables themselves.
-inline constexpr std::uint64_t max_guest_memory = std::uint64_t{511} << 30;
-
 /// Bytes of the tables of a guest with `memory` bytes. Their root lies at guest-physical `memory`.
 std::uint64_t page_table_size(std::uint64_t memory);
+
+/// Where in the memory file of a domain, behind its page tables, the page with MonitorState lies.
+inline std::uint64_t state_offset(std::uint64_t memory) {
+    return memory + page_table_size(memory);
+}
 
 /// Fills `tables`, which lies at guest-physical `memory`, is zero and page_table_size(memory) long.
 void write_page_tables(std::span<std::byte> tables, std::uint64_t memory, std::uint32_t control_pages);

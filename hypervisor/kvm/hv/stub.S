@@ -28,10 +28,10 @@ chaos_kvm_stub:
         xor     %eax, %eax
         out     %eax, $STUB_PORT_PARK
 
-        rdtsc                           // the second time for the clock only: the round trip is short now
-        mov     %eax, STUB_MACHINE_PAGE + STUB_MP_TSC
-        mov     %edx, STUB_MACHINE_PAGE + STUB_MP_TSC + 4
-        out     %eax, $STUB_PORT_PARK
+        // The monitor has just written what time it is: that was now, less the way in.
+        rdtsc
+        mov     %eax, STUB_MACHINE_PAGE + STUB_MP_TIMESTAMP
+        mov     %edx, STUB_MACHINE_PAGE + STUB_MP_TIMESTAMP + 4
 
         mov     STUB_EVENT_PAGE + STUB_EV_START_INFO, %rdi
         mov     $STUB_PLATFORM_ID, %esi

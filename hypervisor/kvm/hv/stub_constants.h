@@ -12,7 +12,7 @@
 #define STUB_EV_ENTRY      48
 #define STUB_EV_START_INFO 56
 #define STUB_MACHINE_PAGE  0x14400
-#define STUB_MP_TSC        112
+#define STUB_MP_TIMESTAMP  8
 #define STUB_MP_VCPUS      120
 #define STUB_VCPU_SIZE     24
 #define STUB_VCPU_STACK    8

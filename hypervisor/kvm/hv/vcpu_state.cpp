@@ -44,9 +44,11 @@ base::Result<VcpuState> capture(int vcpu) {
 }
 
 base::Result<void> restore(int vcpu, const VcpuState& s) {
-    const std::array<Part, 5> parts{{{KVM_SET_SREGS, &s.system, "KVM_SET_SREGS"},
-                                     {KVM_SET_XCRS, &s.extended_controls, "KVM_SET_XCRS"},
-                                     {set_xsave, &s.extended, "KVM_SET_XSAVE"},
+    BASE_TRY(transfer(vcpu, std::array<Part, 1>{{{KVM_SET_SREGS, &s.system, "KVM_SET_SREGS"}}}));
+    if (s.extended_controls.nr_xcrs != 0) {
+        BASE_TRY(transfer(vcpu, std::array<Part, 1>{{{KVM_SET_XCRS, &s.extended_controls, "KVM_SET_XCRS"}}}));
+    }
+    const std::array<Part, 3> parts{{{set_xsave, &s.extended, "KVM_SET_XSAVE"},
                                      {KVM_SET_VCPU_EVENTS, &s.events, "KVM_SET_VCPU_EVENTS"},
                                      {KVM_SET_REGS, &s.registers, "KVM_SET_REGS"}}};
     return transfer(vcpu, parts);

@@ -41,6 +41,7 @@ using process::require;
 namespace {
 
 static_assert(abi::max_vcpus <= process::max_threads);
+static_assert(exit_unmap == process::exit_unmap && exit_filter == process::exit_filter);
 
 /// What the monitor calls, each with the arguments that it uses.
 base::Result<std::vector<std::byte>> compile_filter() {
@@ -61,14 +62,16 @@ base::Result<std::vector<std::byte>> compile_filter() {
 
 /// Everything that stays in the process, at the addresses of monitor_state.hpp. Returns guest memory from its begin on,
 /// the page tables included.
-std::span<std::byte> map_all(const ChildSpec& spec, const process::SealedCode& monitor, std::uint64_t guest_size) {
+std::span<std::byte> map_all(const ChildSpec& spec, const process::SealedCode& monitor) {
     process::map_shared(spec, monitor_at, monitor.size, PROT_READ | PROT_EXEC, monitor.memory.get(), 0);
+    const auto guest_size = state_offset(spec.shape.memory);
     process::map_shared(spec, guest_at, guest_size, PROT_READ | PROT_WRITE, spec.memory_fd, 0);
-    const std::uint64_t size = stacks_at + spec.shape.vcpus * stack_size - state_at;
-    const auto want = reinterpret_cast<void*>(state_at);
+    process::map_shared(spec, state_at, base::page_size, PROT_READ | PROT_WRITE, spec.memory_fd, guest_size);
+    const std::uint64_t size = spec.shape.vcpus * stack_size;
+    const auto want = reinterpret_cast<void*>(stacks_at);
     require(
         ::mmap(want, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == want,
-        spec, "memory of the monitor");
+        spec, "stacks of the monitor");
     return {reinterpret_cast<std::byte*>(guest_at), guest_size};
 }
 
@@ -135,15 +138,13 @@ void keep_vcpus(const ChildSpec& spec, const Host& host, const Machine& machine)
 
 /// Enters KVM_RUN and comes back before any instruction. Since Linux 6.14 the first run of a machine makes a thread
 /// (kvm-nx-lpage-recovery), which RLIMIT_NPROC would not allow a user other than root afterwards.
-void first_run(const ChildSpec& spec, const Host& host) {
-    for (unsigned vcpu = 0; vcpu < spec.shape.vcpus; ++vcpu) {
-        auto& run = *reinterpret_cast<kvm_run*>(runs_at + std::uint64_t{vcpu} * host.run_size);
-        run.immediate_exit = 1;
-        const int result = ::ioctl(first_vcpu_fd + static_cast<int>(vcpu), KVM_RUN, 0);
-        require(result < 0 && errno == EINTR, spec,
-                errno == EAGAIN ? "KVM_RUN (limits: RLIMIT_NPROC, kernel.threads-max)" : "KVM_RUN");
-        run.immediate_exit = 0;
-    }
+void first_run(const ChildSpec& spec) {
+    auto& run = *reinterpret_cast<kvm_run*>(runs_at);
+    run.immediate_exit = 1;
+    const int result = ::ioctl(first_vcpu_fd, KVM_RUN, 0);
+    require(result < 0 && errno == EINTR, spec,
+            errno == EAGAIN ? "KVM_RUN (limits: RLIMIT_NPROC, kernel.threads-max)" : "KVM_RUN");
+    run.immediate_exit = 0;
 }
 
 void start_threads(const ChildSpec& spec) {
@@ -154,10 +155,6 @@ void start_threads(const ChildSpec& spec) {
         errno = static_cast<int>(-thread);
         require(thread > 0, spec, "the threads of its vCPUs (limits: RLIMIT_NPROC, kernel.threads-max)");
     }
-}
-
-Stop stop_of(const abi::EventPage& page) {
-    return static_cast<Stop>(page.crash_code & ((1U << stop_bits) - 1));
 }
 
 }  // namespace
@@ -181,15 +178,14 @@ base::Result<std::unique_ptr<process::DomainKind>> VirtualMachine::open() {
 }
 
 std::uint64_t VirtualMachine::extra_memory(const process::DomainShape& shape) const {
-    return page_table_size(shape.memory);
+    return state_offset(shape.memory) + base::page_size - shape.memory;
 }
 
 void VirtualMachine::become(const ChildSpec& spec) const {
     process::belong_to_parent(spec);
     errno = EINVAL;
-    require(spec.shape.memory <= max_guest_memory, spec, "more memory than its page tables reach");
-    const auto guest_size = spec.shape.memory + extra_memory(spec.shape);
-    const auto guest = map_all(spec, monitor_, guest_size);
+    require(spec.shape.memory <= abi::max_memory, spec, "more memory than its page tables reach");
+    const auto guest = map_all(spec, monitor_);
     process::keep_descriptors(spec, process::reserved_device_slot);
     touch_what_every_guest_touches(spec);
     fill_guest(spec, guest);
@@ -200,44 +196,10 @@ void VirtualMachine::become(const ChildSpec& spec) const {
     state.run_size = host_.run_size;
     state.filter = monitor_at + monitor_.filter_at;
     state.filter_count = monitor_.filter_size / sizeof(std::uint64_t);
-    first_run(spec, host_);
+    first_run(spec);
     start_threads(spec);
     process::lower_limits(spec, first_vcpu_fd + spec.shape.vcpus);
-    process::leave_for(spec, monitor_main_at, guest_at + guest_size);
-}
-
-std::string VirtualMachine::explain_setup(const abi::EventPage& page, int status) const {
-    const std::string problem = "KVM does not run guests here: ";
-    const auto detail = page.crash_code >> stop_bits;
-    if (status != crash_exit || page.crash_signal != crash_marker) {
-        return status == exit_first_run ? problem + "the first instructions do something else than they say"
-                                        : DomainKind::explain_setup(page, status);
-    }
-    switch (stop_of(page)) {
-        case Stop::failed: return problem + "KVM_RUN: " + std::strerror(static_cast<int>(detail));
-        case Stop::memory: return problem + "no memory for the first instructions";
-        case Stop::shutdown: return problem + "the first instructions fault";
-        case Stop::port:
-        case Stop::exit: break;
-    }
-    return problem + "KVM_RUN came back with exit reason " + std::to_string(detail) + " (linux/kvm.h)";
-}
-
-process::DeathRecord VirtualMachine::death_of(const abi::EventPage& page, std::uint64_t, int how, int status) const {
-    const auto record = [](DeathKind kind, int code, int signal) {
-        return process::DeathRecord{static_cast<std::uint32_t>(kind), code, signal, 1, 0, {}};
-    };
-    if (how != CLD_EXITED) {  // the monitor itself: it has no bug that we know of
-        return record(status == SIGSYS ? DeathKind::forbidden_call : DeathKind::killed, 0, status);
-    }
-    if (page.crash_signal != crash_marker || status != crash_exit) {
-        return record(DeathKind::exited, status, 0);
-    }
-    const bool starved = stop_of(page) == Stop::memory;
-    auto death = record(starved ? DeathKind::out_of_memory : DeathKind::crashed, 0, 0);
-    death.address = page.crash_addr;
-    death.registers = page.crash_registers;
-    return death;
+    process::leave_for(spec, monitor_main_at, guest_at + guest.size());
 }
 
 }  // namespace hypervisor::kvm

@@ -17,13 +17,14 @@ class VirtualMachine final : public process::DomainKind {
     /// Opens KVM and lays out the monitor. The error says what is missing on this host.
     static base::Result<std::unique_ptr<process::DomainKind>> open();
 
+    process::Kind kind() const override { return process::Kind::kvm; }
     unsigned max_vcpus() const override { return host_.max_vcpus; }
     bool is_uncertain() const override { return true; }
     std::uint64_t extra_memory(const process::DomainShape& shape) const override;
     [[noreturn]] void become(const process::ChildSpec& spec) const override;
-    std::string explain_setup(const process::abi::EventPage& page, int status) const override;
-    process::DeathRecord death_of(const process::abi::EventPage& page, std::uint64_t memory, int how,
-                                  int status) const override;
+    std::string note() const override;
+    std::string explain_setup(const process::Remains& remains) const override;
+    process::Ending ending_of(const process::Remains& remains) const override;
 
  private:
     VirtualMachine(Host host, process::SealedCode monitor) : host_(std::move(host)), monitor_(std::move(monitor)) {}

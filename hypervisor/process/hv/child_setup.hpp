@@ -12,7 +12,7 @@ namespace hypervisor::process {
 /// Exits, with errno and `step` in the report, unless `ok`.
 void require(bool ok, const ChildSpec& spec, const char* step);
 
-/// Ends with chaos-hv, whatever ends it; gets the domain's name in `ps`.
+/// Ends with chaos-hv, whatever ends it; blocks no signal; gets the domain's name in `ps`.
 void belong_to_parent(const ChildSpec& spec);
 
 /// Leaves the descriptor table that it shares with chaos-hv for one of its own: descriptors from 0 up to and with `last`.

@@ -15,6 +15,7 @@
 #include "hypervisor/hypervisor.hpp"
 #include "hypervisor/process/hv/call_filter.hpp"
 #include "hypervisor/process/hv/child_setup.hpp"
+#include "hypervisor/process/hv/domain_process.hpp"
 #include "hypervisor/process/process_abi.hpp"
 
 extern "C" {
@@ -85,8 +86,7 @@ bool install_crash_handler(std::uint64_t handler) {
             return false;
         }
     }
-    const std::uint64_t nothing = 0;
-    return ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &nothing, nullptr, sizeof nothing) == 0;
+    return true;
 }
 
 bool handled_signal(std::uint32_t signal) {
@@ -126,27 +126,30 @@ void ConfinedProcess::become(const ChildSpec& spec) const {
     leave_for(spec, abi::trampoline_gpa, spec.shape.memory);
 }
 
-DeathRecord ConfinedProcess::death_of(const abi::EventPage& page, std::uint64_t memory, int how, int status) const {
-    const auto record = [](DeathKind kind, int code, int signal) {
-        return DeathRecord{static_cast<std::uint32_t>(kind), code, signal, 1, 0, {}};
+Ending ConfinedProcess::ending_of(const Remains& remains) const {
+    const auto ended = [](DeathKind kind, int code, int signal) {
+        return Ending{{static_cast<std::uint32_t>(kind), code, signal, 1, 0, {}}};
     };
-    if (how == CLD_EXITED) {
+    const int status = remains.status;
+    if (remains.how == CLD_EXITED) {
+        const auto page = read_event_page(remains.memory_fd);
         if (!handled_signal(page.crash_signal) || status != 128 + static_cast<int>(page.crash_signal)) {
-            return record(DeathKind::exited, status, 0);
+            return ended(DeathKind::exited, status, 0);
         }
         // A bus error inside RAM: the host could not give the page.
-        const bool starved = page.crash_signal == SIGBUS && page.crash_addr >= abi::ram_gpa && page.crash_addr < memory;
-        auto death =
-            record(starved ? DeathKind::out_of_memory : DeathKind::crashed, 0, static_cast<int>(page.crash_signal));
-        death.address = page.crash_addr;
-        death.registers = page.crash_registers;
-        return death;
+        const bool starved =
+            page.crash_signal == SIGBUS && page.crash_addr >= abi::ram_gpa && page.crash_addr < remains.shape.memory;
+        auto ending =
+            ended(starved ? DeathKind::out_of_memory : DeathKind::crashed, 0, static_cast<int>(page.crash_signal));
+        ending.record.address = page.crash_addr;
+        ending.record.registers = page.crash_registers;
+        return ending;
     }
     if (status == SIGSYS) {
-        return record(DeathKind::forbidden_call, 0, SIGSYS);
+        return ended(DeathKind::forbidden_call, 0, SIGSYS);
     }
-    return record(handled_signal(static_cast<std::uint32_t>(status)) ? DeathKind::crashed : DeathKind::killed, 0,
-                  status);
+    return ended(handled_signal(static_cast<std::uint32_t>(status)) ? DeathKind::crashed : DeathKind::killed, 0,
+                 status);
 }
 
 }  // namespace hypervisor::process

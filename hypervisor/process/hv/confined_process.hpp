@@ -14,8 +14,9 @@ class ConfinedProcess final : public DomainKind {
     /// Compiles the filter of process_abi.hpp (default: kill the process) and lays out the trampoline page.
     static base::Result<std::unique_ptr<DomainKind>> open();
 
+    Kind kind() const override { return Kind::process; }
     [[noreturn]] void become(const ChildSpec& spec) const override;
-    DeathRecord death_of(const abi::EventPage& page, std::uint64_t memory, int how, int status) const override;
+    Ending ending_of(const Remains& remains) const override;
 
  private:
     explicit ConfinedProcess(base::Fd trampoline) : trampoline_(std::move(trampoline)) {}

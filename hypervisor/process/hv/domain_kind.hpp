@@ -40,6 +40,20 @@ struct ChildSpec {
     SetupReport* report{nullptr};
 };
 
+/// What there is of a domain whose process has ended.
+struct Remains {
+    int memory_fd;
+    const DomainShape& shape;
+    int how;     ///< waitid(2): CLD_*
+    int status;  ///< its exit code or signal
+};
+
+/// How a domain ended; `cause` in words, where the record does not say all.
+struct Ending {
+    DeathRecord record{};
+    std::string cause{};
+};
+
 // Exit codes of a child that could not be confined (trampoline.S).
 inline constexpr int exit_unmap = 250;
 inline constexpr int exit_filter = 251;
@@ -47,6 +61,8 @@ inline constexpr int exit_filter = 251;
 class DomainKind {
  public:
     virtual ~DomainKind() = default;
+
+    virtual Kind kind() const = 0;
 
     /// The most vCPUs of one domain.
     virtual unsigned max_vcpus() const { return 1; }
@@ -61,12 +77,14 @@ class DomainKind {
     /// the doorbell, or exits with the reason in `spec.report`.
     [[noreturn]] virtual void become(const ChildSpec& spec) const = 0;
 
-    /// Why a child ended that had left chaos-hv's code, but was not parked yet: in words, from its exit status and what
-    /// it left in the event page.
-    virtual std::string explain_setup(const abi::EventPage& page, int status) const;
+    /// What is to know of this host beside, with the fix; empty: nothing.
+    virtual std::string note() const { return {}; }
 
-    /// How a domain ended, from what its process left in the event page and what waitid(2) says (`how`: CLD_*).
-    virtual DeathRecord death_of(const abi::EventPage& page, std::uint64_t memory, int how, int status) const = 0;
+    /// Why a child ended that had left chaos-hv's code, but was not parked yet: in words.
+    virtual std::string explain_setup(const Remains& remains) const;
+
+    /// How a domain ended.
+    virtual Ending ending_of(const Remains& remains) const = 0;
 
  protected:
     DomainKind() = default;

@@ -30,14 +30,6 @@ pid_t clone_sharing_files(int& pidfd) {
 
 constexpr int deadline_ms = 10000;
 
-abi::EventPage read_event_page(const DomainProcess& domain) {
-    abi::EventPage page{};
-    if (::pread(domain.memory.get(), &page, sizeof page, abi::event_page_gpa) != sizeof page) {
-        page = {};
-    }
-    return page;
-}
-
 base::Result<void> wait_until_parked(const DomainProcess& domain, const base::Fd& pidfd, const SetupReport& report) {
     std::array<pollfd, 2> waits{{{domain.doorbell.get(), POLLIN, 0}, {pidfd.get(), POLLIN, 0}}};
     int ready = 0;
@@ -59,7 +51,7 @@ base::Result<void> wait_until_parked(const DomainProcess& domain, const base::Fd
     siginfo_t status{};
     ::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &status, WEXITED | WNOWAIT);
     const auto why = status.si_code == CLD_EXITED
-                         ? domain.kind->explain_setup(read_event_page(domain), status.si_status)
+                         ? domain.kind->explain_setup({domain.memory.get(), domain.shape, CLD_EXITED, status.si_status})
                          : "it was killed by signal " + std::to_string(status.si_status);
     return base::fail(base::Error{base::Code::unavailable, ECHILD, "making a domain: " + why});
 }
@@ -106,20 +98,30 @@ base::Result<DomainProcess> spawn_domain(base::DomId id, const DomainShape& shap
     return domain;
 }
 
-std::string DomainKind::explain_setup(const abi::EventPage&, int status) const {
-    switch (status) {
+std::string DomainKind::explain_setup(const Remains& remains) const {
+    switch (remains.status) {
         case exit_unmap: return "unmapping chaos-hv";
         case exit_filter: return "its system call filter";
-        default: return "it ended early, with exit code " + std::to_string(status);
+        default: return "it ended early, with exit code " + std::to_string(remains.status);
     }
 }
 
-DeathRecord death_of(const DomainProcess& domain, int how, int status) {
-    return domain.kind->death_of(read_event_page(domain), domain.shape.memory, how, status);
+void bury(DomainProcess& domain, int how, int status) {
+    auto ending = domain.kind->ending_of({domain.memory.get(), domain.shape, how, status});
+    domain.death = ending.record;
+    domain.death_cause = std::move(ending.cause);
+}
+
+abi::EventPage read_event_page(int memory_fd) {
+    abi::EventPage page{};
+    if (::pread(memory_fd, &page, sizeof page, abi::event_page_gpa) != sizeof page) {
+        page = {};
+    }
+    return page;
 }
 
 bool is_loaded(const DomainProcess& domain) {
-    return read_event_page(domain).boot != abi::boot_parked;
+    return read_event_page(domain.memory.get()).boot != abi::boot_parked;
 }
 
 }  // namespace hypervisor::process

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <string>
 #include <vector>
 
 #include "base/fd.hpp"
@@ -28,6 +29,7 @@ struct DomainProcess {
     DomainShape shape;
     bool paused{false};
     DeathRecord death{};
+    std::string death_cause;  ///< Ending::cause
 };
 
 /// Forks a domain and returns when it is parked, fully confined: only its memory mapped, no descriptor but its own, no
@@ -39,8 +41,11 @@ base::Result<DomainProcess> spawn_domain(base::DomId id, const DomainShape& shap
 /// Ends the process of a domain that nobody has heard of yet, and waits for its end.
 void reap(DomainProcess& domain);
 
-/// Words and numbers for how `domain` ended, from its wait status and what its process left.
-DeathRecord death_of(const DomainProcess& domain, int how, int status);
+/// Notes how `domain` ended: waitid(2)'s `how` and `status`.
+void bury(DomainProcess& domain, int how, int status);
+
+/// A copy of the event page in a domain's memory; zeros where it can't be read.
+abi::EventPage read_event_page(int memory_fd);
 
 /// Whether the toolstack has put an image into it (abi::EventPage::boot). Reads its memory.
 bool is_loaded(const DomainProcess& domain);

@@ -46,6 +46,8 @@ void describe_domain(Reply& reply, std::uint16_t id, const DomainProcess& domain
     reply.vcpus = domain.shape.vcpus;
     reply.paused = domain.paused ? 1 : 0;
     reply.death = domain.death;
+    reply.kind = domain.kind->kind();
+    set_text(reply, domain.death_cause);
 }
 
 void Server::answer(int connection, const Request& request) {
@@ -74,6 +76,8 @@ void Server::hello(int connection, const Request& request) {
     if (message.error == 0) {
         if (const auto kind = offered(request.kind)) {
             message.vcpus = (*kind)->max_vcpus();
+            const auto note = (*kind)->note();
+            set_text(message, missing_ + (missing_.empty() || note.empty() ? "" : "; ") + note);
         } else {
             message.error = EOPNOTSUPP;
             set_text(message, kind.error().message);
@@ -87,19 +91,15 @@ base::Result<const DomainKind*> Server::offered(Kind kind) {
     if (index >= offers_.size()) {
         return base::fail_errno(EINVAL, "kind of a domain");
     }
-    auto& offer = offers_[index];
-    if (offer && (*offer)->is_uncertain() && !tried_[index]) {
-        tried_[index] = true;
-        const DomainShape smallest{2 * abi::ram_gpa, 1, 1};
-        auto trial = spawn_domain(base::DomId{base::first_reserved_domid}, smallest, **offer, report());
-        if (!trial) {
-            offer = std::unexpected(std::move(trial).error());
-        } else {
-            reap(*trial);
-        }
-    }
+    const auto& offer = offers_[index];
     if (!offer) {
         return std::unexpected(offer.error());
+    }
+    if ((*offer)->is_uncertain() && !proven_[index]) {  // again each time: what is missing may come back
+        const DomainShape smallest{2 * abi::ram_gpa, 1, 1};
+        BASE_ASSIGN(auto trial, spawn_domain(base::DomId{base::first_reserved_domid}, smallest, **offer, report()));
+        reap(trial);
+        proven_[index] = true;
     }
     return offer->get();
 }
@@ -190,7 +190,7 @@ int Server::signal_domain(const Request& request, int signal, bool paused) {
 
 int Server::set_affinity(const Request& request) {
     const auto found = domains_.find(static_cast<std::uint16_t>(request.domain));
-    if (found == domains_.end() || found->second.process.death.dead != 0) {
+    if (found == domains_.end() || found->second.ending || found->second.process.death.dead != 0) {
         return ESRCH;
     }
     cpu_set_t cpus;

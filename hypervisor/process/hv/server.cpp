@@ -181,7 +181,7 @@ void Server::on_exit(pid_t pid, int how, int status) {
         }
         return;
     }
-    owned.process.death = death_of(owned.process, how, status);
+    bury(owned.process, how, status);
     owned.process.pid = 0;
     untold_deaths_.push_back(id);
 }

@@ -71,8 +71,8 @@ class Server {
     base::Fd epoll_;
     base::Fd signals_;
     Offers offers_;
-    std::array<bool, kind_count> tried_{};
-    base::Mapping shared_with_children_;  ///< SetupReport
+    std::array<bool, kind_count> proven_{};  ///< a domain of that kind has run
+    base::Mapping shared_with_children_;     ///< SetupReport
     std::string missing_;
     std::unordered_map<std::uint16_t, Owned> domains_;
     std::unordered_map<pid_t, std::uint16_t> ids_by_pid_;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstring>
 
@@ -14,7 +15,8 @@
 // Guests, loaded at 1 MiB. Ports and addresses: kvm_abi.hpp.
 asm(R"(
         .section .rodata
-        .globl kvm_echo, kvm_exit, kvm_fault, kvm_stranger, kvm_port_in, kvm_all, kvm_code_end
+        .globl kvm_echo, kvm_exit, kvm_fault, kvm_stranger, kvm_port_in, kvm_all
+        .globl kvm_all_fault, kvm_forge, kvm_code_end
 kvm_echo:                                       # rings port 5, waits, rings the ports that it was sent, ...
         mov     %rsi, 0x180000
         mov     %rdi, 0x180008
@@ -60,6 +62,22 @@ kvm_all:                                        # starts vCPUs 1 and 2; the last
         lock orq $32, 0x14010
         out     %eax, $0x10
         jmp     4b
+kvm_all_fault:                                  # three vCPUs fault at once
+        movq    $(0x100000 + 5f - kvm_echo), 0x14400 + 120 + 24
+        movq    $(0x100000 + 5f - kvm_echo), 0x14400 + 120 + 48
+        mov     $1, %eax
+        out     %eax, $0x20
+        mov     $2, %eax
+        out     %eax, $0x20
+5:      mov     $0xdead0000, %eax
+        movb    $1, (%rax)
+kvm_forge:                                      # claims to have crashed, everywhere that it can write
+        mov     $0x14000 + 64, %edi
+        mov     $0x6b766d00, %eax
+        mov     $(4096 - 64) / 4, %ecx
+        rep stosl
+        mov     $125, %eax
+        out     %eax, $0x18
 kvm_code_end:
         .previous
 )");
@@ -70,6 +88,8 @@ extern const std::byte kvm_fault[];
 extern const std::byte kvm_stranger[];
 extern const std::byte kvm_port_in[];
 extern const std::byte kvm_all[];
+extern const std::byte kvm_all_fault[];
+extern const std::byte kvm_forge[];
 extern const std::byte kvm_code_end[];
 }
 
@@ -134,7 +154,43 @@ TEST_F(KvmDriverTest, FaultLeavesRegisters) {
 
 TEST_F(KvmDriverTest, OtherPortsEndTheDomain) {
     EXPECT_EQ(death_of(run(kvm_stranger)).kind, DeathKind::crashed);
-    EXPECT_EQ(death_of(run(kvm_port_in)).kind, DeathKind::crashed);
+    const auto death = death_of(run(kvm_port_in));
+    EXPECT_EQ(death.kind, DeathKind::crashed);
+    EXPECT_NE(describe(death).find("used port 20 in a way that it may not, at ip 0x"), std::string::npos)
+        << describe(death);
+}
+
+TEST_F(KvmDriverTest, NoGuestForgesItsEnd) {
+    const auto death = death_of(run(kvm_forge));
+    EXPECT_EQ(death.kind, DeathKind::exited);
+    EXPECT_EQ(death.code, 125);
+    EXPECT_FALSE(death.registers);
+}
+
+TEST_F(KvmDriverTest, OneOfSeveralCrashesIsTold) {
+    for (unsigned round = 0; round < 20; ++round) {
+        const auto death = death_of(run(kvm_all_fault, 3));
+        EXPECT_EQ(death.kind, DeathKind::crashed);
+        EXPECT_TRUE(!death.registers || death.registers->rax == 0xdead0000);
+    }
+}
+
+TEST_F(KvmDriverTest, ClockIsSetAtTheLaunch) {
+    auto& domain = shell();
+    load(domain, {kvm_echo, kvm_code_end}, kvm_echo);
+    const auto page = domain.map_pages(base::gfn_of(abi::event_page_gpa), 1);
+    ASSERT_TRUE(page);
+    const auto& machine = *page->at<abi::MachinePage>(abi::machine_page_offset);
+    EXPECT_EQ(machine.time.system_time, 0U);
+    const auto now = [] {
+        return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+    };
+    const auto before = now();
+    ASSERT_TRUE(domain.start(Caller::waits));
+    ASSERT_TRUE(poll_until([&] { return seen_.rings[domain.id().value] == 1; }));
+    EXPECT_GE(machine.time.system_time, before);
+    EXPECT_LE(machine.time.system_time, now());
+    EXPECT_NE(machine.time.tsc_timestamp, 0U);
 }
 
 TEST_F(KvmDriverTest, StartsEachVcpuOnce) {
