@@ -25,7 +25,7 @@ def how_it_ends(daemon, fault):
     """A word of it. Every kind of fault is the same to a real machine."""
     if fault == "memory":
         return "out of memory"
-    if fault in ("port-in", "port-byte", "port-between"):
+    if daemon.driver == "kvm" and fault in ("port-in", "port-byte", "port-between"):
         return "that it may not"
     if daemon.driver == "process" and fault in SYSTEM_CALLS:
         return "forbids"
