@@ -14,21 +14,16 @@ PRESENT = pytest.StashKey()  # a list of names
 MISSING = pytest.StashKey()  # name -> why
 
 
-def why_not(daemon):
-    """What a daemon says that can't start; None where it starts. It has ended then."""
+def why_not(driver):
+    """What a chaosd says that can't start with `driver`; None where it starts."""
+    daemon = chaosd.Chaosd(driver)
+    daemon.behind = BEHIND["process"](daemon)  # to look for what stays behind needs no Xen then
     try:
         daemon.start().stop()
         return None
     except AssertionError:
         said = daemon.log_text().strip().splitlines() or ["chaosd ended without a word"]
         return said[-1]
-
-
-def ask(driver):
-    daemon = chaosd.Chaosd(driver)
-    daemon.behind = BEHIND["process"](daemon)  # to look for what stays behind needs no Xen then
-    try:
-        return why_not(daemon)
     except OSError as error:  # no chaosd: the fixture binaries_exist says more
         return str(error)
     finally:
@@ -40,7 +35,7 @@ def find():
     if chosen:
         named = [driver for driver in KNOWN if driver in chosen.split(",")]
         return named, {driver: "not in CHAOS_DRIVERS" for driver in KNOWN if driver not in named}
-    missing = {driver: why for driver in KNOWN if driver != "process" and (why := ask(driver))}
+    missing = {driver: why for driver in KNOWN if driver != "process" and (why := why_not(driver))}
     return [driver for driver in KNOWN if driver not in missing], missing
 
 
