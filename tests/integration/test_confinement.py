@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the process of a guest may do, as the kernel sees it: the guest itself, or what is around its virtual machine."""
 
+import os
+
 import pytest
 
 from rig import host
@@ -8,6 +10,8 @@ from rig import host
 pytestmark = pytest.mark.drivers("process", "kvm", reason="Xen confines by hardware alone: there is no process")
 only_kvm = pytest.mark.drivers("kvm", reason="about a virtual machine in a process")
 only_process = pytest.mark.drivers("process", reason="the other drivers protect a guest's pages by page tables of its own")
+
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="chaos-hv and its children hide from their own user")
 
 MEMORY = 4 << 20
 DOORBELL = 3
@@ -51,6 +55,7 @@ def test_no_capability(process):
             assert int(status[kind], 16) == 0, kind
 
 
+@only_root
 def test_only_its_own_descriptors_are_open(daemon, process):
     descriptors = host.descriptors(process)
     assert "eventfd" in descriptors.pop(DOORBELL)
@@ -58,12 +63,14 @@ def test_only_its_own_descriptors_are_open(daemon, process):
     assert descriptors == {FIRST_VCPU + i: f"anon_inode:kvm-vcpu:{i}" for i in vcpus}
 
 
+@only_root
 def test_only_what_it_needs_is_mapped(daemon, process):
     for start, end, permissions, name in host.mappings(process):
         inside = any(start >= first and end <= last for first, last in PLACES[daemon.driver])
         assert inside or name == VSYSCALL, f"{start:x}-{end:x} {permissions} {name}"
 
 
+@only_root
 @only_process
 def test_what_the_guest_must_not_write_is_not_writable(process):
     for start, end, permissions, _ in host.mappings(process):
@@ -71,6 +78,7 @@ def test_what_the_guest_must_not_write_is_not_writable(process):
             assert "w" not in permissions, f"{start:x}-{end:x} {permissions}"
 
 
+@only_root
 @only_kvm
 def test_code_is_not_writable_and_data_not_code(process):
     """Guest memory is data to the process around: who breaks out of the machine finds no code there to run."""
@@ -96,6 +104,7 @@ def test_no_core_file_no_new_process_no_further_descriptor(daemon, process):
     assert limit(process, "Max open files") == [str(end), str(end)]
 
 
+@only_root
 def test_nothing_of_the_host_to_be_seen(daemon, process):
     """No file but those it has, no network: chaos-hv lives in namespaces of its own, and so do its children."""
     if notes := daemon.client().call("daemon.info")["driver"]["notes"]:

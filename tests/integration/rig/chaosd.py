@@ -186,9 +186,9 @@ class Chaosd:
         return self.files("domains")
 
     def held(self):
-        """What cycles of domains must leave as it was: descriptors of chaosd and of the owner of the domains, domains,
-        and what lies in /dev/shm."""
-        pids = (self.process.pid, *self.behind.owner_pids())
+        """What cycles of domains must leave as it was: descriptors of chaosd and, for root, of the owner of the domains,
+        domains, and what lies in /dev/shm."""
+        pids = filter(host.may_look_into, (self.process.pid, *self.behind.owner_pids()))
         shared = sorted(name for name in os.listdir("/dev/shm") if "chaos" in name)
         return [len(host.descriptors(pid)) for pid in pids], len(self.behind.bodies()), shared
 

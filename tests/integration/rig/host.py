@@ -96,6 +96,11 @@ def thread_statuses(pid):
     return list(filter(None, (status(pid, f"task/{thread}/status") for thread in threads(pid))))
 
 
+def may_look_into(pid):
+    """chaos-hv and its children hide their memory and descriptors, from their own user too."""
+    return os.access(f"/proc/{pid}/fd", os.R_OK | os.X_OK)
+
+
 def descriptors(pid):
     """Number -> what it is."""
     base = f"/proc/{pid}/fd"
