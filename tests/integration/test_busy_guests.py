@@ -28,8 +28,7 @@ def test_pause_stops_each(daemon, client, spinners):
     bodies = list(map(behind.body_of, spinners))
     for domain in spinners:
         client.call("domain.pause", id=domain["id"])
-    host.until(lambda: all(map(behind.is_stopped, bodies)), what="all have stopped")
-    used = list(map(behind.cpu_ns, bodies))
+    used = list(map(behind.await_stop, bodies))
     daemon.create("hello", client, wait="created")  # something else happens meanwhile
     assert list(map(behind.cpu_ns, bodies)) == used
     for domain in spinners:

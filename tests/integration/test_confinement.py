@@ -27,20 +27,24 @@ PLACES = {
 VCPUS = {"process": 1, "kvm": 3}
 
 
+@pytest.fixture
+def daemon(make_daemon, driver):
+    """With one shell."""
+    shape = {"memory": "4MiB", "vcpus": VCPUS[driver], "floor": 1, "ceiling": 1}
+    return make_daemon(config={"pool": [shape]})
+
+
 @pytest.fixture(params=("running guest", "parked shell", "guest of a second daemon"))
-def process(request, daemon, client):
-    vcpus = VCPUS[daemon.driver]
-    client.call("pool.set", memory=4, vcpus=vcpus, floor=1, ceiling=1)
-    if vcpus != 1:
-        client.call("pool.set", memory=4, vcpus=1, floor=0, ceiling=0)
-    daemon.await_full_pool(client)
+def process(request, daemon):
+    daemon.await_full_pool()
     if request.param == "parked shell":
-        return host.until(lambda: daemon.behind.bodies(), what="a shell")[0]
+        (shell,) = daemon.behind.bodies()
+        return shell
     if request.param == "guest of a second daemon":
         daemon.kill()
         daemon.start()
         daemon.await_full_pool()
-    return daemon.behind.body_of(daemon.create("smp", wait="ready", cmdline="wait=1", vcpus={"count": vcpus}))
+    return daemon.behind.body_of(daemon.create("smp", cmdline="wait=1", vcpus={"count": VCPUS[daemon.driver]}))
 
 
 def test_no_new_privileges_and_filtered(process):

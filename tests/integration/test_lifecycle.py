@@ -69,8 +69,7 @@ def test_pause_stops_and_unpause_resumes(daemon, client):
     behind, body = daemon.behind, daemon.behind.body_of(domain)
     client.call("domain.pause", id=domain["id"])
     assert get(client, domain)["state"] == "paused"
-    host.until(lambda: behind.is_stopped(body), what="the domain has stopped")
-    used = behind.cpu_ns(body)
+    used = behind.await_stop(body)
     daemon.create("noop", client)  # something else happens meanwhile
     assert behind.cpu_ns(body) == used
     client.call("domain.unpause", id=domain["id"])

@@ -69,8 +69,7 @@ def test_pause_and_unpause_all(daemon, client, vcpus):
     body = behind.body_of(domain)
     for _ in range(10):
         client.call("domain.pause", id=domain["id"])
-        host.until(lambda: behind.is_stopped(body), what="all vCPUs have stopped")
-        used = behind.cpu_ns(body)
+        used = behind.await_stop(body)
         daemon.client().call("daemon.info")  # something else happens meanwhile
         assert behind.cpu_ns(body) == used
         client.call("domain.unpause", id=domain["id"])

@@ -8,7 +8,14 @@ import signal
 from rig import host, xen
 
 
-class Processes:
+class Bodies:
+    def await_stop(self, body):
+        """A thread is called stopped a moment before it leaves its processor. Returns the CPU time used until then."""
+        host.until(lambda: self.is_stopped(body), what="the domain has stopped")
+        return host.settled(lambda: self.cpu_ns(body))
+
+
+class Processes(Bodies):
     """The driver `process`: chaos-hv, and one child per domain and shell. A body is a process id."""
     crash = "SIGSEGV"
     killed = "killed by SIGKILL"
@@ -61,7 +68,7 @@ class VirtualMachines(Processes):
     crash = "crashed at ip"
 
 
-class XenDomains:
+class XenDomains(Bodies):
     """The driver `xen`: nobody but Xen itself. A body is a domain id."""
     crash = "crashed at ip"
     killed = "crashed"

@@ -52,6 +52,13 @@ def until(condition, timeout=DEADLINE, what="the condition"):
         select.select([], [], [], POLL_INTERVAL)
 
 
+def settled(read):
+    """What `read` gives when it gives the same twice."""
+    seen = []
+    until(lambda: seen.append(read()) or len(seen) > 1 and seen[-1] == seen[-2], what="the value stands still")
+    return seen[-1]
+
+
 def pids():
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
