@@ -57,8 +57,7 @@ Result<void> Pool::set(const FlavourSettings& settings) {
         }
         remove(known);
     } else if (known) {
-        known->configure(settings);
-        refill_->wake();
+        refill_->configure(*known, settings);
     } else {
         flavours_.push_back(std::make_shared<Flavour>(settings));
         refill_->add(flavours_.back());

@@ -121,6 +121,14 @@ void Refill::add(std::shared_ptr<Flavour> flavour) {
     wake();
 }
 
+void Refill::configure(Flavour& flavour, const FlavourSettings& settings) {
+    {
+        const std::scoped_lock lock(mutex_);
+        flavour.configure(settings);
+    }
+    wake();
+}
+
 void Refill::remove(const std::shared_ptr<Flavour>& flavour) {
     const std::scoped_lock lock(mutex_);
     flavour->refill.retired = true;
@@ -185,7 +193,8 @@ void Refill::fill(const std::shared_ptr<Flavour>& flavour) {
     ++state.prepared;
     state.backoff = {};
     state.last_error.clear();
-    if (state.retired || !flavour->park(*shell)) {
+    // The target may have fallen meanwhile; nobody would be told of a shell too many.
+    if (state.retired || !flavour->lacking() || !flavour->park(*shell)) {
         lock.unlock();
         discard(*std::move(shell));
     }

@@ -35,6 +35,8 @@ class Refill {
     // ---- main thread
 
     void add(std::shared_ptr<Flavour> flavour);
+    /// Changes what `flavour` shall be. A shell for it that is in the making and too many now is not parked.
+    void configure(Flavour& flavour, const FlavourSettings& settings);
     /// After it nothing is parked in `flavour` any more.
     void remove(const std::shared_ptr<Flavour>& flavour);
     /// Adds what only the refill knows to `status`.

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <semaphore>
+
 #include "split-toolstack/prepare.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/fake_hypervisor.hpp"
@@ -167,6 +169,28 @@ TEST_F(PoolTest, ChangesAndRemovesFlavours) {
     EXPECT_FALSE(pool->set({base::mib(4), 1, 1, max_shells + 1}));
     EXPECT_FALSE(pool->set({base::mib(4), 0, 1, 1}));
     EXPECT_FALSE(pool->set({base::Bytes{5000}, 1, 1, 1}));
+}
+
+/// Nobody would look again: a quiet daemon would keep it for ever.
+TEST_F(PoolTest, ParksNoShellThatALowerTargetDoesNotWant) {
+    std::binary_semaphore preparing(0);
+    std::binary_semaphore go_on(0);
+    auto opened = Pool::open(
+        [&](const hypervisor::ShellSpec& spec) {
+            preparing.release();
+            go_on.acquire();
+            return prepare_shell(hypervisor, spec, {.listener = listener, .console_dir = dir.path()});
+        },
+        0, {{base::mib(4), 1, 2, 2}});
+    ASSERT_TRUE(opened) << opened.error().message;
+    pool.emplace(*std::move(opened));
+    preparing.acquire();
+    go_on.release();
+    preparing.acquire();  // the first is parked, the second in the making
+    ASSERT_TRUE(pool->set({base::mib(4), 1, 1, 1}));
+    go_on.release();
+    ASSERT_TRUE(eventually([this] { return status().prepared == 2 && machine->ids().size() == 1; }));
+    EXPECT_EQ(status().ready, 1u);
 }
 
 TEST_F(PoolTest, GivesBackWhatALowerTargetDoesNotWant) {
