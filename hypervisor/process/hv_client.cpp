@@ -36,7 +36,8 @@ base::Result<HvClient> HvClient::connect(const std::string& socket_path, Kind ki
     request.arg = protocol_version;
     request.kind = kind;
     auto answer = client.call(request);
-    if (!answer && answer.error().sys_errno == EPROTONOSUPPORT) {
+    // A chaos-hv of another version says so in a reply of its own size.
+    if (!answer && (answer.error().sys_errno == EPROTONOSUPPORT || answer.error().code == base::Code::protocol_error)) {
         return base::fail(base::Code::version_mismatch,
                           "the running chaos-hv (" + socket_path + ") speaks another protocol than version " +
                               std::to_string(protocol_version) + "; end its domains and start it anew");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Messages between the process driver (in chaosd) and chaos-hv: one fixed-size request, one reply, over SEQPACKET on one
 // machine. A change of any byte is a new protocol_version; a driver and a chaos-hv of different versions refuse each other.
+// For that the size of a request never changes, and hello keeps its place in it.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +19,7 @@ inline constexpr unsigned descriptors_of_all_domains = 2 * base::first_reserved_
 inline constexpr char socket_name[] = "hv.sock";  // in the runtime directory
 
 /// What a domain is: which driver's.
-enum class Kind : std::uint32_t {
+enum class Kind : std::uint16_t {
     process = 0,
     kvm = 1,
 };
@@ -42,12 +43,11 @@ struct Request {
     std::uint32_t domain;         //  4
     std::uint64_t arg;            //  8
     std::uint64_t memory;         // 16  bytes
-    std::uint32_t vcpus;          // 24
+    std::uint16_t vcpus;          // 24
+    Kind kind;                    // 26
     std::uint32_t control_pages;  // 28
-    Kind kind;                    // 32
-    std::uint32_t reserved;       // 36
 };
-static_assert(sizeof(Request) == 40 && std::has_unique_object_representations_v<Request>);
+static_assert(sizeof(Request) == 32 && std::has_unique_object_representations_v<Request>);
 
 /// How a domain ended, as chaos-hv saw it.
 struct DeathRecord {
@@ -73,8 +73,9 @@ struct Reply {
     DeathRecord death;            //  48
     std::uint32_t vcpus;          // 216
     Kind kind;                    // 220
-    char text[160];  // 224  what failed; in hello what is missing on this host; of a death the cause; ends in NUL
+    std::uint16_t reserved;       // 222
+    char text[288];  // 224  what failed; in hello what is missing on this host; of a death the cause; ends in NUL
 };
-static_assert(sizeof(Reply) == 384 && std::has_unique_object_representations_v<Reply>);
+static_assert(sizeof(Reply) == 512 && std::has_unique_object_representations_v<Reply>);
 
 }  // namespace hypervisor::process

@@ -182,7 +182,7 @@ Result<std::unique_ptr<Domain>> ProcessDriver::create_shell(const ShellSpec& spe
     Request request{};
     request.op = Op::create;
     request.memory = spec.memory.value;
-    request.vcpus = spec.vcpus;
+    request.vcpus = static_cast<std::uint16_t>(spec.vcpus);
     request.control_pages = spec.control_pages;
     request.kind = kind_;
     // The main thread must not wait for the refill, which runs at a lower priority.

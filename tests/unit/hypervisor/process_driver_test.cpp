@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -21,7 +23,9 @@
 #include <vector>
 
 #include "base/hvm_start_info.hpp"
+#include "hypervisor/process/hv_client.hpp"
 #include "hypervisor/process/process_abi.hpp"
+#include "hypervisor/process/seqpacket.hpp"
 #include "hypervisor/ring_limit.hpp"
 #include "tests/unit/hypervisor/hv_driver_fixture.hpp"
 
@@ -353,6 +357,29 @@ TEST_F(ProcessDriverTest, ThreadsPrepareWhileTheMainThreadLaunches) {
     for (auto& domain : made) {
         EXPECT_TRUE(domain->destroy());
     }
+}
+
+/// The two must not take each other for gone: a new chaos-hv in the old one's place would leave its domains to nobody.
+TEST(HvClient, KnowsAChaosHvOfAnotherVersion) {
+    const std::string folder = std::filesystem::temp_directory_path() / ("chaos-hv-" + std::to_string(::getpid()));
+    std::filesystem::create_directory(folder);
+    const auto path = folder + "/" + socket_name;
+    auto listener = listen_seqpacket(path);
+    ASSERT_TRUE(listener) << listener.error().message;
+    std::thread old([&] {
+        const base::Fd peer(::accept4(listener->get(), nullptr, nullptr, SOCK_CLOEXEC));
+        std::array<std::byte, 32> request;  // of every version
+        EXPECT_TRUE(receive_packet(peer.get(), request, Wait::yes));
+        const std::array<std::byte, 256> reply{};  // of version 1
+        EXPECT_TRUE(send_packet(peer.get(), reply));
+    });
+    Reply hello{};
+    const auto client = HvClient::connect(path, Kind::process, hello);
+    old.join();
+    std::filesystem::remove_all(folder);
+    ASSERT_FALSE(client);
+    EXPECT_EQ(client.error().code, base::Code::version_mismatch) << client.error().message;
+    EXPECT_NE(client.error().message.find("speaks another protocol"), std::string::npos) << client.error().message;
 }
 
 }  // namespace
