@@ -60,7 +60,9 @@ std::string describe(const Death& death) {
     switch (death.kind) {
         case DeathKind::exited: return "exited with code " + std::to_string(death.code);
         case DeathKind::crashed: return describe_crash(death);
-        case DeathKind::forbidden_call: return "killed: it made a system call that its confinement forbids";
+        case DeathKind::forbidden_call:
+            return "killed: it made a system call that its confinement forbids" +
+                   (death.cause.empty() ? "" : ", " + death.cause + " at ip " + hex(death.ip));
         case DeathKind::out_of_memory: return "killed: the host ran out of memory";
         case DeathKind::killed:
             return "killed " + (death.signal == 0 ? "" : "by " + signal_name(death.signal) + " ") +

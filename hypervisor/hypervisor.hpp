@@ -95,7 +95,7 @@ enum class Phase : std::uint8_t {
 enum class DeathKind : std::uint8_t {
     exited,          ///< the guest shut itself down; `code` is its exit code
     crashed,         ///< a fault: `signal` (Linux number or exception), `address`, `ip`
-    forbidden_call,  ///< it called what its confinement forbids
+    forbidden_call,  ///< it called what its confinement forbids; `cause` may say what
     out_of_memory,   ///< the host took its memory away or had none
     killed,          ///< somebody outside the toolstack ended it, `signal`
     destroyed,       ///< by Domain::destroy

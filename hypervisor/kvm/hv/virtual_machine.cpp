@@ -45,7 +45,7 @@ static_assert(exit_unmap == process::exit_unmap && exit_filter == process::exit_
 
 /// What the monitor calls, each with the arguments that it uses.
 base::Result<std::vector<std::byte>> compile_filter() {
-    process::CallFilter filter;
+    process::CallFilter filter(process::Otherwise::kill);
     filter.allow(nr::write, {{0, SCMP_CMP_EQ, abi::doorbell_fd, 0}, {2, SCMP_CMP_EQ, 8, 0}});
     for (const auto request : std::array<std::uint64_t, 3>{KVM_RUN, KVM_GET_REGS, KVM_GET_SREGS}) {
         filter.allow(nr::ioctl, {{0, SCMP_CMP_GE, first_vcpu_fd, 0}, {1, SCMP_CMP_EQ, request, 0}});

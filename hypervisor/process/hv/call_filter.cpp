@@ -13,7 +13,8 @@
 
 namespace hypervisor::process {
 
-CallFilter::CallFilter() : filter_(seccomp_init(SCMP_ACT_KILL_PROCESS), &seccomp_release) {
+CallFilter::CallFilter(Otherwise otherwise)
+    : filter_(seccomp_init(static_cast<std::uint32_t>(otherwise)), &seccomp_release) {
     failed_ =
         filter_ == nullptr ? -ENOMEM : seccomp_attr_set(filter_.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 }

@@ -17,10 +17,16 @@
 
 namespace hypervisor::process {
 
-/// An allow-list: every other call, and every other argument, kills the process.
+/// What comes of a call that a filter does not allow. Either way it is not made.
+enum class Otherwise : std::uint32_t {
+    kill = SCMP_ACT_KILL_PROCESS,
+    trap = SCMP_ACT_TRAP,  ///< SIGSYS, for a handler that tells of it; without one, or where it is blocked, it kills
+};
+
+/// An allow-list. A call of another architecture (32-bit, x32) kills the process.
 class CallFilter {
  public:
-    CallFilter();
+    explicit CallFilter(Otherwise otherwise);
 
     /// Allows `call` where all `conditions` on its arguments hold.
     void allow(long call, std::initializer_list<scmp_arg_cmp> conditions = {});

@@ -29,13 +29,13 @@ namespace hypervisor::process {
 
 namespace {
 
-/// Faults that the trampoline's crash handler turns into a record.
-constexpr std::array<int, 5> crash_signals{SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP};
+/// What the trampoline's crash handler turns into a record: faults, and calls that the filter stopped.
+constexpr std::array<int, 6> crash_signals{SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS};
 
 /// The allow-list of process_abi.hpp.
 base::Result<std::vector<std::byte>> compile_filter() {
     constexpr auto wake = abi::event_page_gpa + offsetof(abi::EventPage, wake);
-    CallFilter filter;
+    CallFilter filter(Otherwise::trap);
     filter.allow(abi::nr_write, {{0, SCMP_CMP_EQ, abi::doorbell_fd, 0}, {2, SCMP_CMP_EQ, 8, 0}});
     filter.allow(abi::nr_futex, {{0, SCMP_CMP_EQ, wake, 0}, {1, SCMP_CMP_EQ, FUTEX_WAIT, 0}});
     filter.allow(abi::nr_restart_syscall);
@@ -139,8 +139,14 @@ Ending ConfinedProcess::ending_of(const Remains& remains) const {
         // A bus error inside RAM: the host could not give the page.
         const bool starved =
             page.crash_signal == SIGBUS && page.crash_addr >= abi::ram_gpa && page.crash_addr < remains.shape.memory;
-        auto ending =
-            ended(starved ? DeathKind::out_of_memory : DeathKind::crashed, 0, static_cast<int>(page.crash_signal));
+        const bool forbidden = page.crash_signal == SIGSYS;
+        auto ending = ended(starved     ? DeathKind::out_of_memory
+                            : forbidden ? DeathKind::forbidden_call
+                                        : DeathKind::crashed,
+                            0, static_cast<int>(page.crash_signal));
+        if (forbidden) {
+            ending.cause = "number " + std::to_string(page.crash_registers.rax);
+        }
         ending.record.address = page.crash_addr;
         ending.record.registers = page.crash_registers;
         return ending;

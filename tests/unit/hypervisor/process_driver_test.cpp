@@ -175,8 +175,15 @@ TEST_F(ProcessDriverTest, CrashTellsSignalAndAddress) {
 }
 
 TEST_F(ProcessDriverTest, ForbiddenCallIsKilled) {
-    EXPECT_EQ(death_of(run(guest_forbidden)).kind, DeathKind::forbidden_call);
-    EXPECT_EQ(death_of(run(guest_forbidden_args)).kind, DeathKind::forbidden_call);
+    using Case = std::pair<const std::byte*, std::string_view>;
+    for (const auto& [guest, number] : {Case{guest_forbidden, "number 39 "}, Case{guest_forbidden_args, "number 1 "}}) {
+        const auto death = death_of(run(guest));
+        EXPECT_EQ(death.kind, DeathKind::forbidden_call);
+        EXPECT_EQ(death.code, 0);
+        EXPECT_NE(describe(death).find(number), std::string::npos) << describe(death);
+        EXPECT_GT(death.ip, abi::ram_gpa);
+        EXPECT_LT(death.ip, abi::ram_gpa + base::page_size);
+    }
 }
 
 TEST_F(ProcessDriverTest, ExitCodeArrives) {
