@@ -180,8 +180,8 @@ ReportLimit::Verdict ReportLimit::count(std::chrono::steady_clock::time_point no
         begin_ = now;
         count_ = 0;
     }
-    count_ = std::min(count_ + 1, most + 1);
-    return count_ < most ? Verdict::report : count_ == most ? Verdict::report_last : Verdict::no_more;
+    count_ = std::min(count_ + 1, most + 2);
+    return count_ <= most ? Verdict::report : count_ == most + 1 ? Verdict::first_unreported : Verdict::no_more;
 }
 
 }  // namespace split

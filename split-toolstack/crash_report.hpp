@@ -47,10 +47,10 @@ std::string registers_text(const hypervisor::Registers& registers);
 /// most `most` reports in `window`.
 class ReportLimit {
  public:
-    static constexpr unsigned most = 20;
+    static constexpr unsigned most = 10;
     static constexpr auto window = std::chrono::seconds(1);
 
-    enum class Verdict : std::uint8_t { report, report_last, no_more };
+    enum class Verdict : std::uint8_t { report, first_unreported, no_more };
     /// Counts a crash.
     Verdict count(std::chrono::steady_clock::time_point now);
 

@@ -54,11 +54,15 @@ void ToolstackImpl::finish_death(base::DomId domain, const hypervisor::Death& de
 
 void ToolstackImpl::report(LiveDomain& live, Ending& ending) {
     const auto verdict = reports_.count(Clock::now());
-    if (verdict == ReportLimit::Verdict::no_more) {
+    if (verdict == ReportLimit::Verdict::first_unreported) {
+        base::log(base::Level::info, words("more than ", ReportLimit::most, " crashes a second are not looked into"));
+    }
+    if (verdict != ReportLimit::Verdict::report) {
         return;
     }
     const auto& registers = live.death.registers;
-    if (registers && !live.foreign()) {
+    // Without memory on the host nobody should read more of it in.
+    if (registers && !live.foreign() && live.death.kind != hypervisor::DeathKind::out_of_memory) {
         ending.crash = report_crash(*live.domain, *registers, live.record.config.kernel);
         ending.text = with_function(std::move(ending.text), live.death.ip, ending.crash.function);
     }
@@ -71,9 +75,6 @@ void ToolstackImpl::report(LiveDomain& live, Ending& ending) {
     }
     if (const auto text = callers_text(ending.crash); !text.empty()) {
         log(text);
-    }
-    if (verdict == ReportLimit::Verdict::report_last) {
-        base::log(base::Level::info, words("more than ", ReportLimit::most, " crashes a second are not looked into"));
     }
 }
 

@@ -144,7 +144,7 @@ std::optional<Clock::time_point> Pool::deadline() const {
 void Pool::tick(Clock::time_point now) {
     refill_->tick(now);
     for (const auto& flavour : flavours_) {
-        flavour->decay(now);
+        refill_->decay(*flavour, now);
     }
     if (now < give_back_at_) {
         return;

@@ -129,6 +129,13 @@ void Refill::configure(Flavour& flavour, const FlavourSettings& settings) {
     wake();
 }
 
+void Refill::decay(Flavour& flavour, Clock::time_point now) {
+    if (const auto due = flavour.demand().deadline(); due && *due <= now) {
+        const std::scoped_lock lock(mutex_);
+        flavour.decay(now);
+    }
+}
+
 void Refill::remove(const std::shared_ptr<Flavour>& flavour) {
     const std::scoped_lock lock(mutex_);
     flavour->refill.retired = true;

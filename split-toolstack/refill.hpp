@@ -37,6 +37,8 @@ class Refill {
     void add(std::shared_ptr<Flavour> flavour);
     /// Changes what `flavour` shall be. A shell for it that is in the making and too many now is not parked.
     void configure(Flavour& flavour, const FlavourSettings& settings);
+    /// Lets the target of `flavour` fall, if it is time for that.
+    void decay(Flavour& flavour, Clock::time_point now);
     /// After it nothing is parked in `flavour` any more.
     void remove(const std::shared_ptr<Flavour>& flavour);
     /// Adds what only the refill knows to `status`.

@@ -48,13 +48,17 @@ def process(request, daemon):
 
 
 def test_no_new_privileges_and_filtered(process):
-    for status in host.thread_statuses(process):
+    statuses = list(host.thread_statuses(process))
+    assert statuses
+    for status in statuses:
         assert status["Seccomp"] == "2"
         assert status["NoNewPrivs"] == "1"
 
 
 def test_no_capability(process):
-    for status in host.thread_statuses(process):
+    statuses = list(host.thread_statuses(process))
+    assert statuses
+    for status in statuses:
         for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
             assert int(status[kind], 16) == 0, kind
 

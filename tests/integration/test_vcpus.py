@@ -110,7 +110,8 @@ def test_crash_of_any_vcpu_ends_the_guest(daemon, client):
     events = Events(daemon)
     domain = daemon.create("smp", client, wait="created", vcpus={"count": 4}, memory=8, cmdline="crash=1")
     event = events.wait("crashed", id=domain["id"])
-    assert daemon.behind.crash in event["detail"] and "0xdead0000" in event["detail"]
+    assert daemon.behind.crash in event["detail"]
+    assert "0xdead0000" in event["detail"] or not daemon.behind.keeps_registers
     host.until(lambda: daemon.names() == [], what="it is gone")
     assert events.kinds_of(domain).count("crashed") == 1
 

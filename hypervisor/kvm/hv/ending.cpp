@@ -26,11 +26,12 @@ StopRecord read_stop(const process::Remains& remains) {
     return stop;
 }
 
-/// What a stop says beside the registers. Empty: a fault of the guest's.
+/// What a stop says beside the registers. Empty: a fault of the guest's, whose registers say all.
 std::string words(const StopRecord& stop) {
     switch (stop.why) {
-        case Stop::none:
-        case Stop::shutdown: return {};
+        case Stop::none: return {};
+        case Stop::shutdown:
+            return stop.registers.rflags != 0 ? "" : "a fault, of which KVM on this processor keeps no registers";
         case Stop::port: return "it used port " + std::to_string(stop.detail) + " in a way that it may not";
         case Stop::memory: return "the host has no memory for a page";
         case Stop::failed: return std::string("KVM_RUN failed: ") + std::strerror(static_cast<int>(stop.detail));
@@ -52,7 +53,7 @@ std::string VirtualMachine::explain_setup(const process::Remains& remains) const
     if (stop.why == Stop::none && remains.status != exit_first_run) {
         return DomainKind::explain_setup(remains);
     }
-    const auto what = words(stop);
+    const auto what = stop.why == Stop::shutdown ? std::string() : words(stop);
     return "KVM does not run guests here: " +
            (what.empty() ? "the first instructions do not do what they should" : what);
 }

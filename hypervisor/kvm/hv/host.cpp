@@ -25,12 +25,11 @@ struct Needed {
     int capability;
     std::string_view name;
 };
-constexpr std::array<Needed, 6> needed{{{KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY"},
+constexpr std::array<Needed, 5> needed{{{KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY"},
                                         {KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID"},
                                         {KVM_CAP_IOEVENTFD, "KVM_CAP_IOEVENTFD"},
                                         {KVM_CAP_GET_TSC_KHZ, "KVM_CAP_GET_TSC_KHZ"},
-                                        {KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT"},
-                                        {KVM_CAP_DESTROY_MEMORY_REGION_WORKS, "KVM_CAP_DESTROY_MEMORY_REGION_WORKS"}}};
+                                        {KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT"}}};
 
 int extension(int device, int capability) {
     return ::ioctl(device, KVM_CHECK_EXTENSION, capability);

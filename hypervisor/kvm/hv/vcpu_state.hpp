@@ -2,6 +2,7 @@
 // The whole state of a vCPU, taken from one machine and put into another: what saving, restoring and cloning a domain
 // take beside its memory. A guest without privileged mode has no model-specific registers of its own but the segment
 // bases, which are here; its clock is set anew where it goes on (kvm_abi.hpp: MachinePage).
+// Nothing in a running domain reaches it yet: docs/decisions/0006-park-kvm-shells-inside-the-guest.md.
 #pragma once
 
 #include <linux/kvm.h>

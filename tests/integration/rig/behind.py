@@ -17,6 +17,7 @@ class Bodies:
 
 class Processes(Bodies):
     """The driver `process`: chaos-hv, and one child per domain and shell. A body is a process id."""
+    keeps_registers = True
     crash = "SIGSEGV"
     killed = "killed by SIGKILL"
     memory_is_lazy = True
@@ -47,7 +48,8 @@ class Processes(Bodies):
 
     def is_stopped(self, pid):
         """All of its threads."""
-        return all(status["State"].startswith("T") for status in host.thread_statuses(pid))
+        statuses = list(host.thread_statuses(pid))
+        return bool(statuses) and all(status["State"].startswith("T") for status in statuses)
 
     def cpu_ns(self, pid):
         return host.cpu_ns(pid)
@@ -65,11 +67,14 @@ class Processes(Bodies):
 
 class VirtualMachines(Processes):
     """The driver `kvm`: the same owner, and a process around each virtual machine, with a thread for each vCPU."""
-    crash = "crashed at ip"
+    # On AMD's processors KVM forgets the registers of a guest that faults.
+    keeps_registers = not os.path.exists("/sys/module/kvm_amd")
+    crash = "crashed at ip" if keeps_registers else "crashed: a fault"
 
 
 class XenDomains(Bodies):
     """The driver `xen`: nobody but Xen itself. A body is a domain id."""
+    keeps_registers = True
     crash = "crashed at ip"
     killed = "crashed"
     memory_is_lazy = False

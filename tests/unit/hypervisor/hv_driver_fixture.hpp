@@ -62,6 +62,14 @@ class HvDriverTest : public ::testing::Test {
         EXPECT_TRUE(socket_goes());
         std::filesystem::remove_all(options_.runtime_dir);
     }
+    /// Why the driver does not open on this machine; empty: it does.
+    std::string refusal() {
+        std::string folder = ::testing::TempDir() + "chaos-hv-XXXXXX";
+        EXPECT_NE(::mkdtemp(folder.data()), nullptr);
+        const auto opened = opener_({folder, std::string(CHAOS_BINARY_DIR) + "/bin"});
+        std::filesystem::remove_all(folder);
+        return opened ? "" : opened.error().message;
+    }
     /// chaos-hv ends when nobody is connected and no domain is left; it takes its socket with it.
     bool socket_goes() const {
         const auto deadline = std::chrono::steady_clock::now() + 20s;

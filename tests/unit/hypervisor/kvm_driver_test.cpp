@@ -104,6 +104,9 @@ class KvmDriverTest : public process::HvDriverTest {
         if (const auto device = open_device(); !device) {
             GTEST_SKIP() << device.error().message;
         }
+        if (const auto why = HvDriverTest::refusal(); why.find("KVM does not run guests here") != std::string::npos) {
+            GTEST_SKIP() << why;
+        }
         HvDriverTest::SetUp();
     }
     void TearDown() override {
@@ -142,9 +145,10 @@ TEST_F(KvmDriverTest, FaultLeavesRegisters) {
     const auto death = death_of(run(kvm_fault));
     EXPECT_EQ(death.kind, DeathKind::crashed);
     EXPECT_EQ(death.signal, 0);
-    if (!death.registers) {
-        GTEST_SKIP() << "this host's KVM forgets registers in a shutdown (AMD)";
+    if (std::filesystem::exists("/sys/module/kvm_amd")) {
+        GTEST_SKIP() << "KVM forgets the registers of a guest that faults, on AMD's processors";
     }
+    ASSERT_TRUE(death.registers);
     EXPECT_EQ(death.ip, address(kvm_fault) + 5);
     EXPECT_EQ(death.address, 0xdead0000U);
     EXPECT_EQ(death.registers->rax, 0xdead0000U);

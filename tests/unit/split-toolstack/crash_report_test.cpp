@@ -225,10 +225,10 @@ TEST(CrashReport, Callers) {
 TEST(ReportLimit, IsForEachSecond) {
     ReportLimit limit;
     const Clock::time_point begin{std::chrono::hours(1)};
-    for (unsigned i = 1; i < ReportLimit::most; ++i) {
+    for (unsigned i = 0; i < ReportLimit::most; ++i) {
         EXPECT_EQ(limit.count(begin), ReportLimit::Verdict::report);
     }
-    EXPECT_EQ(limit.count(begin), ReportLimit::Verdict::report_last);
+    EXPECT_EQ(limit.count(begin), ReportLimit::Verdict::first_unreported);
     EXPECT_EQ(limit.count(begin + ReportLimit::window), ReportLimit::Verdict::no_more);
     EXPECT_EQ(limit.count(begin + ReportLimit::window * 2), ReportLimit::Verdict::report);
 }
