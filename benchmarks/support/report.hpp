@@ -29,8 +29,8 @@ class Report {
 
     std::string table() const;
     std::string json() const;
-    /// Writes the JSON to `json_path` unless that is empty. A path that ends in "/" is a folder: the file is named after
-    /// the benchmark, and after the driver unless that is "process".
+    /// Writes the JSON to `json_path` unless that is empty. A path that ends in "/" is a folder: the file is named
+    /// after the benchmark, and after the driver unless that is "process".
     base::Result<void> save(const std::string& json_path) const;
 
  private:

@@ -11,9 +11,10 @@
 
 namespace guest {
 
-/// The frontend of the guest's first console. Usable as soon as it is made: output waits in the ring until the
-/// backend comes. Where there is no console, output goes to Platform::print; where its backend has closed it, it is
-/// dropped; there is no input then. A backend that opens it again (init_wait) is followed. Only one may exist: it owns the image's one ring page.
+/// The frontend of the guest's first console. Usable as soon as it is made: output waits in the ring until the backend
+/// comes. Where there is no console, output goes to Platform::print; where its backend has closed it, it is dropped;
+/// there is no input then. A backend that opens it again (init_wait) is followed. Only one may exist: it owns the
+/// image's one ring page.
 class Console final : public TextSink {
  public:
     explicit Console(System& system);

@@ -53,8 +53,8 @@ class Platform {
     /// For people: "process", "xen" ...
     virtual std::string_view name() const = 0;
 
-    /// Called once, before anything but `shutdown`. Makes all RAM of the memory map accessible; may take memory for that
-    /// from `free` up, the end of the image. Returns where free memory begins.
+    /// Called once, before anything but `shutdown`. Makes all RAM of the memory map accessible; may take memory for
+    /// that from `free` up, the end of the image. Returns where free memory begins.
     virtual std::uint64_t start(const BootInfo&, std::uint64_t free) { return free; }
 
     /// Makes `port` pending at its other end. At most one system call or exit; on `process` none where the other end

@@ -23,9 +23,9 @@ inline bool read_random(std::uint64_t& value) {
     return false;
 }
 
-/// Fills `out` from the processor. On one without RDRAND (before 2012, or where the hypervisor hides it) there is nothing
-/// better than the time stamp counter, mixed with `seed`: different each time, but a neighbour may guess it. Not fit for
-/// keys then.
+/// Fills `out` from the processor. On one without RDRAND (before 2012, or where the hypervisor hides it) there is
+/// nothing better than the time stamp counter, mixed with `seed`: different each time, but a neighbour may guess it.
+/// Not fit for keys then.
 inline void processor_entropy(std::span<std::byte> out, std::uint64_t seed) {
     constexpr std::uint32_t has_rdrand = 1U << 30;
     const bool have = (cpuid(1).ecx & has_rdrand) != 0;

@@ -51,10 +51,10 @@ inline constexpr unsigned max_vcpus = 64;
 /// One table of page directories (512 GiB), less the room for the tables themselves.
 inline constexpr std::uint64_t max_memory = std::uint64_t{511} << 30;
 
-/// Converts the time stamp counter as Xen's and KVM's paravirtual clocks do (Xen, public/xen.h: vcpu_time_info):
-/// ns = system_time + ((tsc - tsc_timestamp) << tsc_shift, or >> -tsc_shift) * tsc_to_system_mul / 2^32. Written at the
-/// launch, and not changed after that: version stays 0. It goes on by the counter alone: a host whose own clock is slewed
-/// drifts away from it, by 0.5 ms a second at the worst.
+/// Converts the time stamp counter as Xen's and KVM's paravirtual clocks do (Xen, public/xen.h: vcpu_time_info): ns =
+/// system_time + ((tsc - tsc_timestamp) << tsc_shift, or >> -tsc_shift) * tsc_to_system_mul / 2^32. Written at the
+/// launch, and not changed after that: version stays 0. It goes on by the counter alone: a host whose own clock is
+/// slewed drifts away from it, by 0.5 ms a second at the worst.
 struct TimeInfo {
     std::uint32_t version;            //  0
     std::uint32_t padding0;           //  4
@@ -79,7 +79,8 @@ static_assert(sizeof(VcpuStart) == 24);
 inline constexpr std::uint64_t machine_page_offset = 1024;
 inline constexpr std::uint64_t machine_page_gpa = event_page_gpa + machine_page_offset;
 
-/// What the guest and the process around its virtual machine share beside event channels. The guest may write all of it.
+/// What the guest and the process around its virtual machine share beside event channels. The guest may write all of
+/// it.
 struct MachinePage {
     TimeInfo time;               //   0
     std::uint64_t wall_base;     //  32  Unix time in ns where system time is 0

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages between the process driver (in chaosd) and chaos-hv: one fixed-size request, one reply, over SEQPACKET on one
-// machine. A change of any byte is a new protocol_version; a driver and a chaos-hv of different versions refuse each other.
-// For that the size of a request never changes, and hello keeps its place in it.
+// Messages between the process driver (in chaosd) and chaos-hv: one fixed-size request, one reply, over SEQPACKET on
+// one machine. A change of any byte is a new protocol_version; a driver and a chaos-hv of different versions refuse
+// each other. For that the size of a request never changes, and hello keeps its place in it.
 #pragma once
 
 #include <cstddef>

@@ -53,6 +53,7 @@ def test_no_new_privileges_and_filtered(process):
     for status in statuses:
         assert status["Seccomp"] == "2"
         assert status["NoNewPrivs"] == "1"
+        assert int(status["SigBlk"], 16) == 0
 
 
 def test_no_capability(process):

@@ -58,6 +58,8 @@ def test_guests_are_adopted(daemon, first, ending):
     new = daemon.create("echo", name="new")
     talk(daemon, new, "fresh")
     assert [is_machine(daemon, domain) for domain in (old, new)] == [first == "kvm", first != "kvm"]
+    told = [daemon.client().call("domain.get", id=domain["id"])["driver"] for domain in (old, new)]
+    assert told == [first, OTHER[first]]
     client = daemon.client()
     client.call("domain.pause", id=old["id"])
     host.until(lambda: daemon.behind.is_stopped(body), what="it has stopped")

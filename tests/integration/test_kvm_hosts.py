@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Machines whose KVM is not there, not ours or does not work, and what chaosd takes then."""
 
+import errno
 import itertools
 import os
+import pathlib
+import sys
 
 import pytest
 
@@ -12,6 +15,7 @@ from rig.chaosd import CHAOS_HV
 from rig.events import Events
 from rig.rpc import RpcError
 
+DENY_IOCTL = str(pathlib.Path(host.__file__).with_name("deny_ioctl.py"))
 pytestmark = [pytest.mark.drivers("kvm", reason="about /dev/kvm, which works here or has its reason at the head"),
               pytest.mark.skipif(os.geteuid() != 0, reason="only root can change what a process sees as /dev/kvm")]
 
@@ -120,6 +124,36 @@ def test_user_with_the_device(make_daemon):
     events = Events(daemon)
     domain = daemon.create("smp", wait="created", vcpus={"count": 2})
     assert events.wait("shutdown", id=domain["id"])["exit_code"] == 0
+
+
+# linux/kvm.h: requests, and the capabilities that hypervisor/kvm/hv/host.cpp asks for
+CREATE_VM, CHECK_EXTENSION, GET_SUPPORTED_CPUID, CREATE_VCPU, RUN = 0xae01, 0xae03, 0xc008ae05, 0xae41, 0xae80
+CAPABILITIES = {"KVM_CAP_USER_MEMORY": 3, "KVM_CAP_EXT_CPUID": 7, "KVM_CAP_IOEVENTFD": 36, "KVM_CAP_GET_TSC_KHZ": 61,
+                "KVM_CAP_IMMEDIATE_EXIT": 136}
+REFUSING = {
+    **{f"without {name}": ((CHECK_EXTENSION, number, 0), (f"lacks {name}",)) for name, number in CAPABILITIES.items()},
+    "no machine can be made": ((CREATE_VM, "any", errno.EBUSY), ("KVM_CREATE_VM", "busy")),
+    "no memory for a machine": ((CREATE_VM, "any", errno.ENOMEM), ("KVM_CREATE_VM", "memory")),
+    "no processor is told": ((GET_SUPPORTED_CPUID, "any", errno.EINVAL), ("KVM_GET_SUPPORTED_CPUID",)),
+    "no vCPU can be made": ((CREATE_VCPU, "any", errno.ENOMEM), ("KVM_CREATE_VCPU", "memory")),
+    "machines do not run": ((RUN, "any", errno.EIO), ("KVM_RUN", "Input/output error")),
+}
+
+
+@pytest.mark.parametrize("name", REFUSING)
+def test_kvm_that_refuses(make_daemon, name):
+    """It opens; what it can't do is found out before it is chosen, and nothing is left of the trial."""
+    (request, argument, error), words = REFUSING[name]
+    denied = [sys.executable, DENY_IOCTL, hex(request), str(argument), str(error)]
+    daemon = make_daemon(start=False)
+    said = daemon.refusal(denied)
+    assert all(word in said for word in words), said
+    daemon.wrapper = denied
+    set_driver(daemon, "auto").start()
+    info = daemon.client().call("daemon.info")
+    assert info["driver"]["name"] == "process"
+    assert all(word in next(d["why"] for d in info["skipped_drivers"] if d["name"] == "kvm") for word in words)
+    daemon.create("hello")
 
 
 def start_with_processes(daemon, user, limit):

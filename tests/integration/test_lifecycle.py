@@ -187,7 +187,11 @@ def test_empty_pool_still_creates(daemon, client):
     assert domain["state"] in ("running", "blocked")
 
 
-@pytest.mark.parametrize("memory", ["2MiB", 4, "8MiB", 64, "1GiB"])
+more_than_4gib = pytest.param("5GiB", marks=pytest.mark.drivers(
+    "kvm", "process", reason="more memory than the machine in QEMU has"))
+
+
+@pytest.mark.parametrize("memory", ["2MiB", 4, "2052KiB", "8MiB", 64, "1GiB", "1028MiB", more_than_4gib])
 def test_memory_sizes(daemon, client, memory):
     domain = daemon.create("noop", client, memory=memory)
     client.call("domain.destroy", id=domain["id"])

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The instruction behind every call to the kvm driver. Only platform/kvm and the guest that misbehaves on purpose use it.
+// The instruction behind every call to the kvm driver. Only platform/kvm and the guest that misbehaves on purpose use
+// it.
 #pragma once
 
 #include <cstdint>

@@ -14,8 +14,8 @@ inline constexpr std::uint64_t calibration_ns = std::uint64_t{calibration_ticks}
 /// 16 GHz.
 inline constexpr std::int8_t tsc_shift = 8;
 
-/// The multiplier of a TSC that counted `ticks` in calibration_ns. Where that makes no sense, because there is no timer,
-/// that of 1 GHz.
+/// The multiplier of a TSC that counted `ticks` in calibration_ns. Where that makes no sense, because there is no
+/// timer, that of 1 GHz.
 constexpr std::uint32_t tsc_multiplier(std::uint64_t ticks) {
     constexpr std::uint64_t slowest = 4'000'000 / (1'000'000'000 / calibration_ns);
     constexpr std::uint64_t fastest = 4000 * slowest;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A machine without a hypervisor that we know: no event channels, no grants, no devices of noxs. What is left is a serial
-// port, the time stamp counter, and a way out. Interrupts are off, and nobody waits for a launch here.
+// A machine without a hypervisor that we know: no event channels, no grants, no devices of noxs. What is left is a
+// serial port, the time stamp counter, and a way out. Interrupts are off, and nobody waits for a launch here.
 #include "guest-shims/platform/pvh/pvh_platform.hpp"
 
 #include "guest-shims/platform/page_tables.hpp"
@@ -87,8 +87,8 @@ class PvhPlatform final : public Platform {
         }
     }
 
-    /// Soft-off of QEMU's machines, which comes a moment later; on others that does nothing, and a fault with no handler
-    /// resets them. `code` has nowhere to go.
+    /// Soft-off of QEMU's machines, which comes a moment later; on others that does nothing, and a fault with no
+    /// handler resets them. `code` has nowhere to go.
     [[noreturn]] void shutdown(std::int32_t) override {
         constexpr std::uint16_t sleep_enable = 1 << 13;  // with sleep type 0, which is S5 there
         pvh::out16(pvh::acpi_pm1a_control, sleep_enable);

@@ -5,7 +5,8 @@
 
 namespace guest {
 
-/// A machine that is entered as PVH says and is not Xen, such as QEMU's with -kernel. Makes all of the first MiB readable.
+/// A machine that is entered as PVH says and is not Xen, such as QEMU's with -kernel. Makes all of the first MiB
+/// readable.
 Platform& pvh_platform();
 
 }  // namespace guest

@@ -97,8 +97,8 @@ base::Result<Machine> Machine::create(int kvm_device, std::span<std::byte> memor
 base::Result<void> Machine::move_private_pages() const {
     std::uint64_t identity_map = 0x1000;          // below stub_gpa there is nothing
     constexpr std::uint64_t task_state = 0x2000;  // three pages
-    // Linux, arch/x86/kvm/vmx/vmx.c: VMX_EPT_IDENTITY_PAGETABLE_ADDR is 0xfffbc000; the task state has no address of its
-    // own, and lies at 0xfeffc000 where QEMU and others put it
+    // Linux, arch/x86/kvm/vmx/vmx.c: VMX_EPT_IDENTITY_PAGETABLE_ADDR is 0xfffbc000; the task state has no address of
+    // its own, and lies at 0xfeffc000 where QEMU and others put it
     constexpr std::uint64_t first_private_page = 0xfeffc000;
     if (abi::stub_gpa + memory_.size() <= first_private_page) {
         return {};

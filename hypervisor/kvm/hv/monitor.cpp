@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What stays in the process of a kvm domain: it confines itself, runs the vCPUs, one thread each, and serves their few
-// ports. Freestanding, without memory of its own but MonitorState and its stacks. Everything it shares with the guest is
-// hostile: the event page is written, and read only where any value will do.
+// ports. Freestanding, without memory of its own but MonitorState and its stacks. Everything it shares with the guest
+// is hostile: the event page is written, and read only where any value will do.
 #include <linux/futex.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
@@ -57,7 +57,8 @@ void futex_wake(const std::uint32_t& word) {
     __builtin_trap();
 }
 
-/// Leaves the record that chaos-hv reads, and ends the domain. The first vCPU that comes here is the one that is told of.
+/// Leaves the record that chaos-hv reads, and ends the domain. The first vCPU that comes here is the one that is told
+/// of.
 [[noreturn]] void stop(unsigned vcpu, Stop why, std::uint32_t detail = 0) {
     while (__atomic_exchange_n(&state().stopping, 1U, __ATOMIC_SEQ_CST) != 0) {
         futex_wait(state().stopping, 1);
@@ -80,8 +81,8 @@ void futex_wake(const std::uint32_t& word) {
     exit_process(exit_stopped);
 }
 
-/// Lets the guest run until it writes a port; the bell KVM rings by itself, strings of them too. Returns the port; `value`
-/// is what it wrote.
+/// Lets the guest run until it writes a port; the bell KVM rings by itself, strings of them too. Returns the port;
+/// `value` is what it wrote.
 std::uint16_t run_until_port(unsigned vcpu, std::uint32_t& value) {
     const kvm_run& run = run_of(vcpu);
     for (;;) {
@@ -104,8 +105,8 @@ std::uint16_t run_until_port(unsigned vcpu, std::uint32_t& value) {
     }
 }
 
-/// "blocked" in lists: every vCPU that was started waits. What stands there in the end is what is so in the end, whoever
-/// writes it.
+/// "blocked" in lists: every vCPU that was started waits. What stands there in the end is what is so in the end,
+/// whoever writes it.
 void tell_blocked() {
     bool blocked = false;
     do {

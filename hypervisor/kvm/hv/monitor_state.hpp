@@ -48,8 +48,8 @@ struct StopRecord {
 };
 static_assert(sizeof(StopRecord) == 160 && std::has_unique_object_representations_v<StopRecord>);
 
-/// In a page of the domain's memory file behind the page tables, outside the machine's memory: chaos-hv reads it after the
-/// end, no guest can reach it.
+/// In a page of the domain's memory file behind the page tables, outside the machine's memory: chaos-hv reads it after
+/// the end, no guest can reach it.
 struct MonitorState {
     std::uint32_t vcpus;               //  0
     std::uint32_t run_size;            //  4  bytes from one vCPU's kvm_run to the next's

@@ -10,7 +10,8 @@
         .balign 64
         .globl chaos_kvm_stub, chaos_kvm_stub_vcpu, chaos_kvm_stub_task, chaos_kvm_stub_end
 
-// vCPU 0. rbx: end of the control pages. Touches what a launch will touch, so that the hypervisor has mapped it by then.
+// vCPU 0. rbx: end of the control pages. Touches what a launch will touch, so that the hypervisor has mapped it by
+// then.
 chaos_kvm_stub:
         testb   $0, STUB_START_INFO
         testb   $0, STUB_DEVICE_PAGE

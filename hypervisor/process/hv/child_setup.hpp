@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Steps that a child of chaos-hv takes on its way to being a domain, of whatever kind. Each exits with a report where it
-// can't be taken: what is not confined must not run.
+// Steps that a child of chaos-hv takes on its way to being a domain, of whatever kind. Each exits with a report where
+// it can't be taken: what is not confined must not run.
 #pragma once
 
 #include <cstdint>
@@ -15,13 +15,14 @@ void require(bool ok, const ChildSpec& spec, const char* step);
 /// Ends with chaos-hv, whatever ends it; blocks no signal; gets the domain's name in `ps`.
 void belong_to_parent(const ChildSpec& spec);
 
-/// Leaves the descriptor table that it shares with chaos-hv for one of its own: descriptors from 0 up to and with `last`.
+/// Leaves the descriptor table that it shares with chaos-hv for one of its own: descriptors from 0 up to and with
+/// `last`.
 void keep_descriptors(const ChildSpec& spec, unsigned last);
 
 /// No descriptor from `end` up, no process, no locked memory, no message queue.
 void lower_limits(const ChildSpec& spec, unsigned end);
 
-/// Maps [from, to) of guest-physical memory at `at` or ends.
+/// Maps `size` bytes of `fd` from `offset`, shared, at the free address `at`.
 void map_shared(const ChildSpec& spec, std::uint64_t at, std::uint64_t size, int protection, int fd,
                 std::uint64_t offset);
 

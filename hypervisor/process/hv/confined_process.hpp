@@ -11,7 +11,8 @@ namespace hypervisor::process {
 
 class ConfinedProcess final : public DomainKind {
  public:
-    /// Compiles the filter of process_abi.hpp (anything else: SIGSYS, which the trampoline tells of) and lays out the trampoline page.
+    /// Compiles the filter of process_abi.hpp (anything else: SIGSYS, which the trampoline tells of) and lays out the
+    /// trampoline page.
     static base::Result<std::unique_ptr<DomainKind>> open();
 
     Kind kind() const override { return Kind::process; }
