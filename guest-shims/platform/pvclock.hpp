@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "base/vcpu_time_info.hpp"
 #include "guest-shims/runtime/shared.hpp"
 
 namespace guest {
@@ -26,9 +27,9 @@ inline std::uint64_t read_tsc() {
 
 /// The hypervisor's system time in ns when the TSC is what `read` returns. The TSC is read between the two looks at
 /// `version`: a move to another CPU changes both. A domain's TSC may begin when it is made, so that a stamp from before
-/// is negative. `TimeInfo` has the members of vcpu_time_info.
-template <class TimeInfo, class ReadTsc>
-std::uint64_t system_time(const TimeInfo& time, ReadTsc read) {
+/// is negative.
+template <class ReadTsc>
+std::uint64_t system_time(const base::VcpuTimeInfo& time, ReadTsc read) {
     for (;;) {
         const std::uint32_t version = load_acquire(time.version);
         const std::uint64_t since = load_acquire(time.tsc_timestamp);

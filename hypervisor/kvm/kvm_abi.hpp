@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "base/vcpu_time_info.hpp"
 #include "hypervisor/process/process_abi.hpp"
 
 namespace hypervisor::kvm::abi {
@@ -51,22 +52,6 @@ inline constexpr unsigned max_vcpus = 64;
 /// One table of page directories (512 GiB), less the room for the tables themselves.
 inline constexpr std::uint64_t max_memory = std::uint64_t{511} << 30;
 
-/// Converts the time stamp counter as Xen's and KVM's paravirtual clocks do (Xen, public/xen.h: vcpu_time_info): ns =
-/// system_time + ((tsc - tsc_timestamp) << tsc_shift, or >> -tsc_shift) * tsc_to_system_mul / 2^32. Written at the
-/// launch, and not changed after that: version stays 0. It goes on by the counter alone: a host whose own clock is
-/// slewed drifts away from it, by 0.5 ms a second at the worst.
-struct TimeInfo {
-    std::uint32_t version;            //  0
-    std::uint32_t padding0;           //  4
-    std::uint64_t tsc_timestamp;      //  8
-    std::uint64_t system_time;        // 16  ns of the host's CLOCK_MONOTONIC at the launch
-    std::uint32_t tsc_to_system_mul;  // 24
-    std::int8_t tsc_shift;            // 28
-    std::uint8_t flags;               // 29
-    std::uint8_t padding1[2];         // 30
-};
-static_assert(sizeof(TimeInfo) == 32 && offsetof(TimeInfo, tsc_shift) == 28);
-
 /// How a vCPU other than 0 begins; written by the guest before it starts it. It runs `entry` with rdi = argument; the
 /// entry must not return.
 struct VcpuStart {
@@ -80,9 +65,10 @@ inline constexpr std::uint64_t machine_page_offset = 1024;
 inline constexpr std::uint64_t machine_page_gpa = event_page_gpa + machine_page_offset;
 
 /// What the guest and the process around its virtual machine share beside event channels. The guest may write all of
-/// it.
+/// it. `time` is the host's CLOCK_MONOTONIC at the launch, and not changed after that: version stays 0. It goes on by
+/// the counter alone: a host whose own clock is slewed drifts away from it, by 0.5 ms a second at the worst.
 struct MachinePage {
-    TimeInfo time;               //   0
+    base::VcpuTimeInfo time;     //   0
     std::uint64_t wall_base;     //  32  Unix time in ns where system time is 0
     std::uint32_t vcpu_count;    //  40
     std::uint32_t reserved0;     //  44

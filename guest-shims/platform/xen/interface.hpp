@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "base/vcpu_time_info.hpp"
+
 namespace guest::xen {
 
 // arch-x86/cpuid.h: XEN_CPUID_FIRST_LEAF, XEN_CPUID_SIGNATURE_*; leaf +2: ebx is the MSR of the hypercall page
@@ -53,19 +55,6 @@ static_assert(sizeof(SchedPoll) == 24 && offsetof(SchedPoll, timeout) == 16);
 inline constexpr unsigned evtchn_close = 3;
 inline constexpr unsigned evtchn_send = 4;
 
-// xen.h: struct vcpu_time_info
-struct VcpuTimeInfo {
-    std::uint32_t version;            //  0  odd: being written
-    std::uint32_t padding0;           //  4
-    std::uint64_t tsc_timestamp;      //  8
-    std::uint64_t system_time;        // 16  ns since Xen started, at tsc_timestamp
-    std::uint32_t tsc_to_system_mul;  // 24
-    std::int8_t tsc_shift;            // 28
-    std::uint8_t flags;               // 29
-    std::uint8_t padding1[2];         // 30
-};
-static_assert(sizeof(VcpuTimeInfo) == 32 && offsetof(VcpuTimeInfo, tsc_shift) == 28);
-
 // xen.h: struct vcpu_info
 struct VcpuInfo {
     std::uint8_t upcall_pending;  //  0
@@ -73,7 +62,7 @@ struct VcpuInfo {
     std::uint8_t padding[6];      //  2
     std::uint64_t pending_sel;    //  8
     std::uint64_t arch[2];        // 16
-    VcpuTimeInfo time;            // 32
+    base::VcpuTimeInfo time;      // 32
 };
 static_assert(sizeof(VcpuInfo) == 64 && offsetof(VcpuInfo, time) == 32);
 

@@ -2,14 +2,12 @@
 #include "hypervisor/kvm/hv/host.hpp"
 
 #include <cpuid.h>
-#include <fcntl.h>
 #include <sys/ioctl.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
-#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>

@@ -87,25 +87,18 @@ base::Result<Machine> Machine::create(int kvm_device, std::span<std::byte> memor
     if (!machine.vm_) {
         return base::fail_errno(errno, "KVM_CREATE_VM");
     }
-    BASE_TRY(machine.move_private_pages());
+    BASE_TRY(machine.move_private_page());
     BASE_TRY(machine.set_memory(DirtyLog::off));
     return machine;
 }
 
-/// On Intel's processors without "unrestricted guest" KVM keeps pages for real mode in the guest's memory, below 4 GiB
+/// On Intel's processors without "unrestricted guest" KVM keeps a page for real mode in the guest's memory, below 4 GiB
 /// unless told otherwise. No guest of ours is ever in real mode, and some have RAM there.
-base::Result<void> Machine::move_private_pages() const {
-    std::uint64_t identity_map = 0x1000;          // below stub_gpa there is nothing
-    constexpr std::uint64_t task_state = 0x2000;  // three pages
-    // Linux, arch/x86/kvm/vmx/vmx.c: VMX_EPT_IDENTITY_PAGETABLE_ADDR is 0xfffbc000; the task state has no address of
-    // its own, and lies at 0xfeffc000 where QEMU and others put it
-    constexpr std::uint64_t first_private_page = 0xfeffc000;
-    if (abi::stub_gpa + memory_.size() <= first_private_page) {
-        return {};
-    }
-    if (::ioctl(vm_.get(), KVM_SET_IDENTITY_MAP_ADDR, &identity_map) != 0 ||
-        ::ioctl(vm_.get(), KVM_SET_TSS_ADDR, task_state) != 0) {
-        return base::fail_errno(errno, "KVM_SET_IDENTITY_MAP_ADDR, KVM_SET_TSS_ADDR");
+base::Result<void> Machine::move_private_page() const {
+    constexpr std::uint64_t usual = 0xfffbc000;  // Linux, arch/x86/include/asm/vmx.h: VMX_EPT_IDENTITY_PAGETABLE_ADDR
+    std::uint64_t below_the_stub = 0x1000;       // where there is nothing
+    if (abi::stub_gpa + memory_.size() > usual && ::ioctl(vm_.get(), KVM_SET_IDENTITY_MAP_ADDR, &below_the_stub) != 0) {
+        return base::fail_errno(errno, "KVM_SET_IDENTITY_MAP_ADDR");
     }
     return {};
 }

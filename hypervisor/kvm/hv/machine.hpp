@@ -42,13 +42,11 @@ class Machine {
     /// Takes the log: one bit for each page from stub_gpa on, set where it was written since the log was last taken.
     base::Result<std::vector<std::uint64_t>> take_dirty_pages() const;
 
-    int vm() const { return vm_.get(); }
     int vcpu(std::size_t index) const { return vcpus_[index].get(); }
-    std::size_t vcpu_count() const { return vcpus_.size(); }
 
  private:
     Machine() = default;
-    base::Result<void> move_private_pages() const;
+    base::Result<void> move_private_page() const;
     base::Result<void> set_memory(DirtyLog log) const;
 
     base::Fd vm_;

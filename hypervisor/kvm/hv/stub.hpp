@@ -24,7 +24,7 @@ static_assert(STUB_WARM_STACK == abi::warm_stack_gpa && STUB_WARM_IMAGE == abi::
 static_assert(STUB_WARM_END == abi::warm_image_end && STUB_MACHINE_PAGE == abi::machine_page_gpa);
 static_assert(STUB_EV_ENTRY == offsetof(abi::EventPage, entry));
 static_assert(STUB_EV_START_INFO == offsetof(abi::EventPage, start_info));
-static_assert(STUB_MP_TIMESTAMP == offsetof(abi::TimeInfo, tsc_timestamp) &&
+static_assert(STUB_MP_TIMESTAMP == offsetof(base::VcpuTimeInfo, tsc_timestamp) &&
               STUB_MP_VCPUS == offsetof(abi::MachinePage, vcpus));
 static_assert(STUB_VCPU_SIZE == sizeof(abi::VcpuStart) && STUB_VCPU_STACK == offsetof(abi::VcpuStart, stack));
 static_assert(STUB_VCPU_ARGUMENT == offsetof(abi::VcpuStart, argument) && STUB_PLATFORM_ID == abi::platform_id);

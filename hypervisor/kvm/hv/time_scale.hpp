@@ -5,7 +5,7 @@
 
 namespace hypervisor::kvm {
 
-/// kvm_abi.hpp: TimeInfo. ns = (ticks << shift, or >> -shift) * mul / 2^32.
+/// base/vcpu_time_info.hpp: ns = (ticks << shift, or >> -shift) * mul / 2^32.
 struct TimeScale {
     std::uint32_t mul;
     std::int8_t shift;

@@ -96,8 +96,7 @@ void fill_guest(const ChildSpec& spec, std::span<std::byte> guest) {
 template <class T>
 T take(base::Result<T> result, const ChildSpec& spec) {
     if (!result) {
-        errno = result.error().sys_errno;
-        require(false, spec, result.error().message.c_str());
+        process::give_up(spec, result.error());
     }
     if constexpr (!std::is_void_v<T>) {
         return std::move(*result);

@@ -40,11 +40,15 @@ bool leave_rseq() {
 
 }  // namespace
 
+void give_up(const ChildSpec& spec, const base::Error& error) {
+    spec.report->error = error.sys_errno;
+    std::snprintf(spec.report->why.data(), spec.report->why.size(), "%s", error.message.c_str());
+    ::_exit(exit_setup);
+}
+
 void require(bool ok, const ChildSpec& spec, const char* step) {
     if (!ok) {
-        spec.report->error = errno;
-        std::snprintf(spec.report->step.data(), spec.report->step.size(), "%s", step);
-        ::_exit(exit_setup);
+        give_up(spec, base::sys_error(errno, step));
     }
 }
 

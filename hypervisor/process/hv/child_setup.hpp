@@ -9,7 +9,10 @@
 
 namespace hypervisor::process {
 
-/// Exits, with errno and `step` in the report, unless `ok`.
+/// Exits, with the error in the report.
+[[noreturn]] void give_up(const ChildSpec& spec, const base::Error& error);
+
+/// Gives up, with errno and `step`, unless `ok`.
 void require(bool ok, const ChildSpec& spec, const char* step);
 
 /// Ends with chaos-hv, whatever ends it; blocks no signal; gets the domain's name in `ps`.

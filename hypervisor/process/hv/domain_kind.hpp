@@ -17,10 +17,10 @@ namespace hypervisor::process {
 
 inline constexpr unsigned max_threads = 64;  ///< of one domain: one a vCPU
 
-/// What a child that becomes a domain tells chaos-hv, in memory that both see until the child gives up that it had it.
+/// What a child that becomes a domain tells chaos-hv, in memory that both see until the child leaves chaos-hv's code.
 struct SetupReport {
     std::int32_t error{0};          ///< errno of the step that failed
-    std::array<char, 92> step{};    ///< which step that was; ends in NUL
+    std::array<char, 188> why{};    ///< which step that was, and its error; ends in NUL. Empty: none failed
     std::uint32_t thread_count{0};  ///< beside the first
     std::array<pid_t, max_threads> threads{};
 };

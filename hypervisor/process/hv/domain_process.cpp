@@ -45,8 +45,10 @@ base::Result<void> wait_until_parked(const DomainProcess& domain, const base::Fd
     if (ready == 0) {
         return base::fail_errno(ETIMEDOUT, "confining a domain");
     }
-    if (report.step[0] != '\0') {
-        return base::fail_errno(report.error, std::string("making a domain: ") + report.step.data());
+    if (report.why[0] != '\0') {
+        auto error = base::sys_error(report.error, "");
+        error.message = std::string("making a domain: ") + report.why.data();
+        return base::fail(std::move(error));
     }
     siginfo_t status{};
     ::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &status, WEXITED | WNOWAIT);
