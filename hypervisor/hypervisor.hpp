@@ -14,10 +14,9 @@
 #include "base/ids.hpp"
 #include "base/mapping.hpp"
 #include "base/result.hpp"
+#include "hypervisor/data_lane.hpp"
 
 namespace hypervisor {
-
-using base::Result;
 
 /// What a driver is and can do; shown by `chaos info`.
 struct Capabilities {
@@ -51,6 +50,9 @@ struct ShellSpec {
     base::Bytes memory;  ///< guest-physical size from address 0; a multiple of the page size
     unsigned vcpus{1};
     unsigned control_pages{2};  ///< noxs control pages, 1 .. max_control_pages; all zero at first. native only
+    unsigned spare_pages{0};    ///< how many of them, the last ones, are for devices that may be attached later
+    bool data_lane{false};  ///< it will have network or disks. A lane can be opened without this too; where doorbells
+                            ///< are descriptors it then shares the domain's
     GuestKind kind{GuestKind::native};
     friend bool operator==(const ShellSpec&, const ShellSpec&) = default;
 };
@@ -150,10 +152,8 @@ enum class Caller : std::uint8_t {
 /// One domain. The object holds the toolstack's handles (mappings, descriptors); letting it go leaves the domain
 /// itself alone, so that a daemon can stop and a later one adopt its domains. Single-threaded per object, except
 /// where a method says otherwise; different domains may be used from different threads.
-class Domain {
+class Domain : public Notifier {
  public:
-    virtual ~Domain() = default;
-
     base::DomId id() const { return id_; }
     const Layout& layout() const { return layout_; }
 
@@ -165,6 +165,11 @@ class Domain {
 
     /// Writes entry `ref` of the guest's grant table: domain `backend` may map `frame` read-write.
     virtual Result<void> seed_grant(base::GrantRef ref, base::DomId backend, base::Gfn frame) = 0;
+
+    /// The lane for the backends of network and disks; at most one of a domain. In any phase, of a native guest only.
+    /// `left`: the guest's port of the lane that an earlier daemon had (in the record of its devices), else a channel is
+    /// made.
+    virtual Result<std::unique_ptr<DataLane>> open_data_lane(std::optional<base::EvtchnPort> left) = 0;
 
     // ---- toolstack privilege
 
@@ -190,9 +195,6 @@ class Domain {
 
     /// Lets the vCPU go. Phase::loaded -> Phase::started. Calling it again on a started domain does no harm.
     virtual Result<void> start(Caller caller) = 0;
-
-    /// Makes `port` pending in the guest and wakes it. Hot as above.
-    virtual Result<void> notify(base::EvtchnPort port) = 0;
 
     // ---- management. May block for a round trip.
 

@@ -17,7 +17,7 @@ using Clock = std::chrono::steady_clock;
 
 /// What backends tell the toolstack. Called on the thread that calls the backend.
 class BackendListener {
-   public:
+ public:
     virtual ~BackendListener() = default;
     /// First time that the guest says ready.
     virtual void on_ready(base::DomId domain) = 0;
@@ -32,7 +32,7 @@ class BackendListener {
 /// The backend half of one device of one domain. Single-threaded. Everything it reads from shared pages is hostile:
 /// copied once and checked; a guest that breaks the protocol gets its device closed and hurts nobody else.
 class Backend {
-   public:
+ public:
     virtual ~Backend() = default;
 
     virtual wire::DeviceType type() const = 0;
@@ -42,12 +42,12 @@ class Backend {
     /// Bounded work. Returns when it wants to be called again without a ring (a throttled console), else nothing.
     virtual std::optional<Clock::time_point> on_event(Clock::time_point now) = 0;
 
-   protected:
+ protected:
     explicit Backend(base::EvtchnPort port) : port_(port) {}
     Backend(const Backend&) = delete;
     Backend& operator=(const Backend&) = delete;
 
-   private:
+ private:
     base::EvtchnPort port_;
 };
 

@@ -43,12 +43,12 @@ inline constexpr std::size_t max_devices = 127;
 /// (type none), never beyond. The writer makes `generation` odd, writes, and makes it even again: a reader copies the
 /// page between two equal, even reads of `generation`.
 struct DevicePage {
-    std::uint32_t magic;        //  0
-    std::uint16_t version;      //  4
-    std::uint16_t entry_size;   //  6  sizeof(DeviceEntry)
-    std::uint32_t generation;   //  8
-    std::uint32_t count;        // 12  at most max_devices
-    std::uint64_t reserved[2];  // 16
+    std::uint32_t magic;               //  0
+    std::uint16_t version;             //  4
+    std::uint16_t entry_size;          //  6  sizeof(DeviceEntry)
+    std::uint32_t generation;          //  8
+    std::uint32_t count;               // 12  at most max_devices
+    std::uint64_t reserved[2];         // 16
     DeviceEntry entries[max_devices];  // 32
 };
 static_assert(sizeof(DevicePage) == page_size && offsetof(DevicePage, generation) == 8);

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// The backend's end of a Xen ring (public/io/ring.h).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <iterator>
+#include <optional>
+
+#include "base/mapping.hpp"
+#include "noxs/shared.hpp"
+
+namespace noxs {
+
+/// Keeps its indices to itself and checks the guest's at each use. `Ring` is wire::TxRing, RxRing or BlockRing. A daemon
+/// that takes over goes on behind the last response: requests that were not answered come again.
+template <class Ring>
+class BackRing {
+ public:
+    using Entry = std::remove_extent_t<decltype(Ring::entries)>;
+    static constexpr std::uint32_t entries = std::extent_v<decltype(Ring::entries)>;
+
+    BackRing() = default;
+    /// `page` holds at least a Ring.
+    explicit BackRing(base::Mapping page) : page_(std::move(page)) {
+        rsp_prod_ = published_ = req_cons_ = load_acquire(ring().header.rsp_prod);
+    }
+    explicit operator bool() const { return static_cast<bool>(page_); }
+
+    /// Requests that were not taken yet; nothing when the guest's index is impossible.
+    std::optional<std::uint32_t> pending() const {
+        const std::uint32_t prod = load_acquire(ring().header.req_prod);
+        if (prod - rsp_prod_ > entries || prod - rsp_prod_ < req_cons_ - rsp_prod_) {
+            return std::nullopt;
+        }
+        return prod - req_cons_;
+    }
+    /// A copy of request number `ahead` from the next one on; the guest can't change it any more.
+    template <class Request>
+    Request peek(std::uint32_t ahead = 0) const {
+        Request copy;
+        std::memcpy(&copy, &ring().entries[(req_cons_ + ahead) % entries], sizeof copy);
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+        return copy;
+    }
+    void skip(std::uint32_t count = 1) { req_cons_ += count; }
+    /// Requests that were taken and not answered.
+    std::uint32_t unanswered() const { return req_cons_ - rsp_prod_; }
+
+    /// Writes the next response, over the oldest request that was not answered. There is one.
+    template <class Response>
+    void answer(const Response& response) {
+        std::memcpy(&ring().entries[rsp_prod_ % entries], &response, sizeof response);
+        ++rsp_prod_;
+    }
+    /// Publishes the responses. Returns whether the guest asked to be rung for one of them.
+    bool publish() {
+        const std::uint32_t old = published_;
+        if (old == rsp_prod_) {
+            return false;
+        }
+        published_ = rsp_prod_;
+        store_release(ring().header.rsp_prod, rsp_prod_);
+        std::atomic_thread_fence(std::memory_order_seq_cst);
+        const std::uint32_t event = load_acquire(ring().header.rsp_event);
+        return rsp_prod_ - event < rsp_prod_ - old;
+    }
+
+    /// Asks to be rung for the next request; look at `pending` again after it. Until then an index that was passed
+    /// stands there, and the guest does not ring.
+    void want_ring() {
+        store_release(ring().header.req_event, req_cons_ + 1);
+        std::atomic_thread_fence(std::memory_order_seq_cst);
+    }
+
+ private:
+    Ring& ring() const { return *page_.at<Ring>(); }
+
+    base::Mapping page_;
+    std::uint32_t req_cons_{0};
+    std::uint32_t rsp_prod_{0};
+    std::uint32_t published_{0};
+};
+
+}  // namespace noxs
