@@ -90,6 +90,10 @@ Result<void> ProcessDomain::seed_grant(base::GrantRef ref, base::DomId backend, 
     return write(abi::grant_table_gpa + ref.value * sizeof entry, std::as_bytes(std::span(&entry, 1)));
 }
 
+Result<std::unique_ptr<DataLane>> ProcessDomain::open_data_lane(std::optional<base::EvtchnPort>) {
+    return base::fail(base::Code::unsupported, "no data lane on this driver");
+}
+
 Result<void> ProcessDomain::write(std::uint64_t gpa, std::span<const std::byte> bytes) {
     if (bytes.size() > layout_.memory.value || gpa > layout_.memory.value - bytes.size()) {
         return base::fail(base::Code::invalid_argument, "write outside the domain");

@@ -165,6 +165,10 @@ Result<base::Mapping> XenDomain::map_range(std::uint64_t gpa, std::size_t size) 
     return toolstack().map(id_, first, end.value - first.value);
 }
 
+Result<std::unique_ptr<DataLane>> XenDomain::open_data_lane(std::optional<base::EvtchnPort>) {
+    return base::fail(base::Code::unsupported, "no data lane on this driver");
+}
+
 Result<void> XenDomain::write(std::uint64_t gpa, std::span<const std::byte> bytes) {
     if (!native() || !is_backed(gpa, bytes.size(), layout_.memory, tag_.control_pages)) {
         return base::fail(base::Code::invalid_argument, "write outside the domain");

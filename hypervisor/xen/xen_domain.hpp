@@ -37,6 +37,7 @@ class XenDomain final : public Domain {
 
     Result<base::EvtchnPort> open_channel() override;
     Result<void> seed_grant(base::GrantRef ref, base::DomId backend, base::Gfn frame) override;
+    Result<std::unique_ptr<DataLane>> open_data_lane(std::optional<base::EvtchnPort> left) override;
     Result<void> write(std::uint64_t gpa, std::span<const std::byte> bytes) override;
     Result<base::Mapping> map_pages(base::Gfn first, std::size_t count) override;
     Result<base::Mapping> map_grant(base::GrantRef ref, base::DomId backend, base::Access access) override;

@@ -5,12 +5,13 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
-#include <vector>
 
 #include "base/hvm_start_info.hpp"
 #include "hypervisor/hypervisor.hpp"
 #include "noxs/wire/control_page.hpp"
+#include "tests/support/fake_data_lane.hpp"
 
 namespace test_support {
 
@@ -18,9 +19,10 @@ namespace test_support {
 /// is checked on every map, and counted notifications. The test plays the guest by writing to `page`.
 class FakeDomain final : public hypervisor::Domain {
  public:
-    static constexpr std::uint64_t pages = 64;
+    static constexpr std::uint64_t pages = 1024;
     static constexpr std::uint64_t device_page_gfn = 1;
     static constexpr std::uint64_t grant_table_gfn = 2;
+    static constexpr std::uint32_t grant_entries = 2 * base::page_size / sizeof(base::GrantEntryV1);
     static constexpr std::uint64_t control_gfn = 4;
     static constexpr unsigned control_pages = 8;
     static constexpr std::uint64_t ram_gfn = 16;
@@ -28,14 +30,15 @@ class FakeDomain final : public hypervisor::Domain {
     explicit FakeDomain(base::DomId id = base::DomId(7))
         : Domain(id, {base::Bytes(pages * base::page_size), base::Gfn(device_page_gfn), base::Gfn(control_gfn),
                       control_pages}),
-          memory_(pages) {}
+          memory_(make_guest_memory(size())) {}
+    ~FakeDomain() override { lane_->end(); }
 
     // ---- what the guest sees
 
     /// The guest page `gfn` as an object.
     template <class T>
     T& page(std::uint64_t gfn) {
-        return *reinterpret_cast<T*>(memory_.at(gfn).bytes);
+        return *reinterpret_cast<T*>(at(gfn));
     }
     base::GrantEntryV1& grant(std::uint32_t ref) { return (&page<base::GrantEntryV1>(grant_table_gfn))[ref]; }
     void grant_page(std::uint32_t ref, std::uint64_t gfn, std::uint16_t backend = 0) {
@@ -47,7 +50,12 @@ class FakeDomain final : public hypervisor::Domain {
     unsigned notified(std::uint32_t port) { return notified_[port]; }
     unsigned grant_maps() const { return grant_maps_; }
     /// From now on the domain is dead: notifications fail.
-    void die() { dead_ = true; }
+    void die() {
+        dead_ = true;
+        lane_->end();
+    }
+    /// The guest's end of the data lane: `ring`, `notified`, `set_in_place` ...
+    FakeLaneEnd& lane() { return *lane_; }
 
     // ---- hypervisor::Domain
 
@@ -56,21 +64,25 @@ class FakeDomain final : public hypervisor::Domain {
         grant_page(ref.value, frame.value, backend.value);
         return {};
     }
+    base::Result<std::unique_ptr<hypervisor::DataLane>> open_data_lane(std::optional<base::EvtchnPort> left) override {
+        return FakeDataLane::open(id_, lane_, {memory_, size(), grant_table_gfn << base::page_shift, grant_entries},
+                                  left);
+    }
     base::Result<void> write(std::uint64_t gpa, std::span<const std::byte> bytes) override {
         if (gpa > size() || bytes.size() > size() - gpa) {
             return base::fail(base::Code::invalid_argument, "write beyond the domain");
         }
-        std::memcpy(memory_.front().bytes + gpa, bytes.data(), bytes.size());
+        std::memcpy(memory_.get() + gpa, bytes.data(), bytes.size());
         return {};
     }
     base::Result<base::Mapping> map_pages(base::Gfn first, std::size_t count) override {
         if (first.value >= pages || count > pages - first.value) {
             return base::fail(base::Code::invalid_argument, "pages beyond the domain");
         }
-        return base::Mapping::view(memory_[first.value].bytes, count * base::page_size);
+        return base::Mapping::view(at(first.value), count * base::page_size);
     }
     base::Result<base::Mapping> map_grant(base::GrantRef ref, base::DomId backend, base::Access) override {
-        if (ref.value >= base::page_size / sizeof(base::GrantEntryV1)) {
+        if (ref.value >= grant_entries) {
             return base::fail(base::Code::protocol_error, "no such grant");
         }
         const base::GrantEntryV1 entry = grant(ref.value);
@@ -97,13 +109,11 @@ class FakeDomain final : public hypervisor::Domain {
     base::Result<hypervisor::DomainInfo> info(hypervisor::Detail) override { return hypervisor::DomainInfo{}; }
 
  private:
-    struct alignas(base::page_size) Page {
-        std::byte bytes[base::page_size];
-    };
-
     static constexpr std::uint64_t size() { return pages * base::page_size; }
+    std::byte* at(std::uint64_t gfn) const { return memory_.get() + (gfn << base::page_shift); }
 
-    std::vector<Page> memory_;
+    std::shared_ptr<std::byte> memory_;
+    std::shared_ptr<FakeLaneEnd> lane_{std::make_shared<FakeLaneEnd>()};
     std::map<std::uint32_t, unsigned> notified_;
     std::uint32_t last_port_{0};
     unsigned grant_maps_{0};

@@ -16,9 +16,6 @@ using base::fail;
 using hypervisor::Phase;
 using hypervisor::Result;
 
-constexpr std::uint64_t grant_table_gpa = 0x13000;
-constexpr std::uint32_t grant_entries = base::page_size / sizeof(base::GrantEntryV1);
-
 class Domain final : public hypervisor::Domain {
  public:
     Domain(std::shared_ptr<FakeMachine> machine, base::DomId id, Guest& guest)
@@ -35,11 +32,17 @@ class Domain final : public hypervisor::Domain {
     }
     Result<void> seed_grant(base::GrantRef ref, base::DomId backend, base::Gfn frame) override {
         BASE_TRY(in_phase(Verb::seed_grant, Phase::shell));
-        if (ref.value >= grant_entries) {
+        if (ref.value >= fake_grant_entries) {
             return fail(Code::invalid_argument, "no such grant entry");
         }
         grant(ref) = {base::grant_permit_access, backend.value, static_cast<std::uint32_t>(frame.value)};
         return {};
+    }
+    Result<std::unique_ptr<hypervisor::DataLane>> open_data_lane(std::optional<base::EvtchnPort> left) override {
+        BASE_TRY(machine_->called(Verb::open_data_lane));
+        return FakeDataLane::open(id_, guest_->lane,
+                                  {guest_->owned, guest_->spec.memory.value, fake_grant_table_gpa, fake_grant_entries},
+                                  left);
     }
     Result<void> write(std::uint64_t gpa, std::span<const std::byte> bytes) override {
         BASE_TRY(machine_->called(Verb::write));
@@ -54,7 +57,7 @@ class Domain final : public hypervisor::Domain {
     }
     Result<base::Mapping> map_grant(base::GrantRef ref, base::DomId backend, base::Access) override {
         BASE_TRY(machine_->called(Verb::map_grant));
-        const base::GrantEntryV1 entry = ref.value < grant_entries ? grant(ref) : base::GrantEntryV1{};
+        const base::GrantEntryV1 entry = ref.value < fake_grant_entries ? grant(ref) : base::GrantEntryV1{};
         if ((entry.flags & base::grant_type_mask) != base::grant_permit_access || entry.domid != backend.value) {
             return fail(Code::protocol_error, "not granted");
         }
@@ -132,7 +135,7 @@ class Domain final : public hypervisor::Domain {
         return {};
     }
     base::GrantEntryV1& grant(base::GrantRef ref) const {
-        return reinterpret_cast<base::GrantEntryV1*>(guest_->memory + grant_table_gpa)[ref.value];
+        return reinterpret_cast<base::GrantEntryV1*>(guest_->memory + fake_grant_table_gpa)[ref.value];
     }
 
     std::shared_ptr<FakeMachine> machine_;

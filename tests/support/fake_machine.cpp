@@ -2,7 +2,6 @@
 #include "tests/support/fake_machine.hpp"
 
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <utility>
@@ -10,12 +9,10 @@
 namespace test_support {
 
 Guest::Guest(const hypervisor::ShellSpec& shape)
-    : spec(shape),
-      memory(static_cast<std::byte*>(::mmap(nullptr, shape.memory.value, PROT_READ | PROT_WRITE,
-                                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))) {}
+    : spec(shape), owned(make_guest_memory(shape.memory.value)), memory(owned.get()) {}
 
 Guest::~Guest() {
-    ::munmap(memory, spec.memory.value);
+    lane->end();
 }
 
 FakeMachine::FakeMachine() : bell_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
@@ -158,6 +155,11 @@ std::size_t FakeMachine::count(hypervisor::Phase phase) const {
         n += guest->phase == phase ? 1 : 0;
     }
     return n;
+}
+
+std::shared_ptr<FakeLaneEnd> FakeMachine::lane(base::DomId id) const {
+    const std::scoped_lock lock(mutex_);
+    return guests_.at(id.value)->lane;
 }
 
 void FakeMachine::ring(base::DomId id, std::uint32_t port) {

@@ -16,6 +16,7 @@
 
 #include "base/fd.hpp"
 #include "hypervisor/hypervisor.hpp"
+#include "tests/support/fake_data_lane.hpp"
 
 namespace test_support {
 
@@ -25,6 +26,7 @@ enum class Verb : std::uint8_t {
     adopt,
     open_channel,
     seed_grant,
+    open_data_lane,
     write,
     map_pages,
     map_grant,
@@ -37,7 +39,11 @@ enum class Verb : std::uint8_t {
     destroy,
     info,
 };
-inline constexpr std::size_t verb_count = 15;
+inline constexpr std::size_t verb_count = 16;
+
+/// Where the grant table of a guest lies, as on the process driver.
+inline constexpr std::uint64_t fake_grant_table_gpa = 0xe0000;
+inline constexpr std::uint32_t fake_grant_entries = 4096;
 
 /// Where the loader of foreign guests puts their console ring.
 inline constexpr std::uint32_t foreign_console_gfn = 0x181;
@@ -50,7 +56,9 @@ struct Guest {
     ~Guest();
 
     hypervisor::ShellSpec spec;
-    std::byte* memory;
+    std::shared_ptr<std::byte> owned;
+    std::byte* memory;  ///< guest-physical 0
+    std::shared_ptr<FakeLaneEnd> lane{std::make_shared<FakeLaneEnd>()};
     hypervisor::Phase phase{hypervisor::Phase::shell};
     bool paused{false};
     bool blocked{false};
@@ -87,7 +95,9 @@ class FakeMachine {
     unsigned calls(Verb verb) const;
     std::vector<base::DomId> ids() const;
     std::size_t count(hypervisor::Phase phase) const;
-    /// The guest rings `port`.
+    /// The guest's end of a domain's data lane, also after the domain is gone.
+    std::shared_ptr<FakeLaneEnd> lane(base::DomId id) const;
+    /// The guest rings `port`; that of its data lane it rings by `lane`.
     void ring(base::DomId id, std::uint32_t port);
     void die(base::DomId id, const hypervisor::Death& death);
     /// The owner of the domains goes, and they with it.

@@ -12,7 +12,7 @@ namespace {
 using namespace noxs::wire;
 
 constexpr std::uint64_t device_page_gfn = 0x12;
-constexpr std::uint64_t grant_table_gfn = 0x13;
+constexpr std::uint64_t grant_table_gfn = fake_grant_table_gpa >> base::page_shift;
 constexpr std::uint64_t ring_gfn = 0x180;
 constexpr std::uint32_t ring_ref = 8;
 

@@ -22,6 +22,9 @@ class FunctionDomain final : public hypervisor::Domain {
 
     Result<base::EvtchnPort> open_channel() override { return base::EvtchnPort(1); }
     Result<void> seed_grant(base::GrantRef, base::DomId, base::Gfn) override { return {}; }
+    Result<std::unique_ptr<hypervisor::DataLane>> open_data_lane(std::optional<base::EvtchnPort>) override {
+        return base::fail(base::Code::unsupported, "no network, no disks");
+    }
     Result<void> write(std::uint64_t gpa, std::span<const std::byte> bytes) override {
         std::memcpy(memory_ + gpa, bytes.data(), bytes.size());
         return {};
