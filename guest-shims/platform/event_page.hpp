@@ -19,6 +19,14 @@ inline bool set_pending(hypervisor::process::abi::EventPage& page, base::EvtchnP
     return __atomic_fetch_or(&page.to_host[port.value / 64], bit, __ATOMIC_SEQ_CST) == 0;
 }
 
+enum class Doorbell : std::uint8_t { control, data };
+
+/// Which doorbell tells of `port`.
+inline Doorbell doorbell_of(const hypervisor::process::abi::EventPage& page, base::EvtchnPort port) {
+    const bool data = port.value >= hypervisor::process::abi::data_port && page.data_doorbell != 0;
+    return data ? Doorbell::data : Doorbell::control;
+}
+
 /// Whether the toolstack has made a port pending that was not taken yet.
 inline bool is_pending(const hypervisor::process::abi::EventPage& page) {
     return (__atomic_load_n(&page.to_guest[0], __ATOMIC_ACQUIRE) |
@@ -42,7 +50,7 @@ class EventPagePlatform : public Platform {
  public:
     void notify(base::EvtchnPort port) final {
         if (set_pending(event_page(), port)) {
-            ring_doorbell();
+            ring_doorbell(doorbell_of(event_page(), port));
         }
     }
 
@@ -63,7 +71,7 @@ class EventPagePlatform : public Platform {
 
  private:
     /// Tells the other side to look at `to_host`.
-    virtual void ring_doorbell() = 0;
+    virtual void ring_doorbell(Doorbell which) = 0;
 };
 
 }  // namespace guest

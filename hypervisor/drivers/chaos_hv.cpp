@@ -60,7 +60,8 @@ bool tidy_descriptors() {
     }
     const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     return null == reserved_doorbell_slot && ::dup2(null, 0) == 0 && ::dup2(null, 1) == 1 &&
-           ::dup3(null, reserved_device_slot, O_CLOEXEC) == reserved_device_slot;
+           ::dup3(null, reserved_device_slot, O_CLOEXEC) == reserved_device_slot &&
+           ::dup3(null, reserved_data_doorbell_slot, O_CLOEXEC) == reserved_data_doorbell_slot;
 }
 
 void raise_limits() {

@@ -10,10 +10,10 @@
 //   0x010000  stub page      r-x  the driver's: where a vCPU waits to be started; task state with the port bitmap
 //   0x011000  start info     r--
 //   0x012000  device page    r--
-//   0x013000  grant table    rw-
 //   0x014000  event page     rw-  process_abi.hpp: EventPage; at machine_page_offset MachinePage below
 //   0x015000  control pages  rw-
-//   0x07d000  (unmapped up to 1 MiB: catches a stack that runs over)
+//   0x0e0000  grant table    rw-
+//   0x0e8000  (unmapped up to 1 MiB: catches a stack that runs over)
 //   0x100000  RAM            rwx  up to the domain's memory size
 #pragma once
 
@@ -43,7 +43,9 @@ inline constexpr std::uint16_t port_shutdown =
 inline constexpr std::uint16_t port_entropy = 0x1c;  ///< fills MachinePage::entropy
 inline constexpr std::uint16_t port_start_vcpu = 0x20;  ///< starts vCPU number value, as MachinePage::vcpus says
 inline constexpr std::uint16_t port_park = 0x24;        ///< the stub's
-inline constexpr std::uint16_t port_end = 0x28;
+/// As a write to the doorbell of the data lane; where EventPage::data_doorbell is 0 it ends the domain.
+inline constexpr std::uint16_t port_data_doorbell = 0x28;
+inline constexpr std::uint16_t port_end = 0x30;  ///< of what the processor allows
 
 /// port_wait: no timeout.
 inline constexpr std::uint32_t wait_forever = UINT32_MAX;

@@ -120,6 +120,7 @@ base::Result<DomainHandles> HvClient::receive(bool blocking) {
     }
     handles.memory = std::move(packet->fds[0]);
     handles.doorbell = std::move(packet->fds[1]);
+    handles.data_doorbell = std::move(packet->fds[2]);
     return handles;
 }
 

@@ -19,6 +19,7 @@ struct DomainHandles {
     Reply record{};
     base::Fd memory;
     base::Fd doorbell;
+    base::Fd data_doorbell;  ///< none: the guest rings `doorbell` for its data lane too
 };
 
 /// One connection to chaos-hv. Calls from different threads wait for each other.

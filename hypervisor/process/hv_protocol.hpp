@@ -13,9 +13,9 @@
 
 namespace hypervisor::process {
 
-inline constexpr std::uint32_t protocol_version = 2;
-/// Room for the memory and the doorbell of every domain that can have an id, and some more.
-inline constexpr unsigned descriptors_of_all_domains = 2 * base::first_reserved_domid + 512;
+inline constexpr std::uint32_t protocol_version = 3;
+/// Room for the memory and both doorbells of every domain that can have an id, and some more.
+inline constexpr unsigned descriptors_of_all_domains = 3 * base::first_reserved_domid + 512;
 inline constexpr char socket_name[] = "hv.sock";  // in the runtime directory
 
 /// What a domain is: which driver's.
@@ -28,12 +28,13 @@ inline constexpr std::size_t kind_count = 2;
 enum class Op : std::uint32_t {
     hello = 1,    ///< version in `arg`, `kind`; the reply's `arg` is chaos-hv's version, `limit` its descriptor limit,
                   ///< `pid` its pid, `vcpus` the most of a domain. EOPNOTSUPP: that kind does not work here, `text` why
-    create = 2,   ///< kind, memory, vcpus, control_pages; the reply carries [memory, doorbell]
+    create = 2,   ///< kind, memory, vcpus, control_pages, spare_pages, data_lane; the reply carries [memory, doorbell]
+                  ///< and, with data_lane, [data doorbell]
     destroy = 3,  ///< ends and forgets `domain`; answered when its process is gone
     pause = 4,
     unpause = 5,
     affinity = 6,   ///< host CPUs as bits in `arg`
-    list = 7,       ///< one reply per domain with [memory, doorbell], then one with domain 0
+    list = 7,       ///< one reply per domain with descriptors as of create, then one with domain 0
     subscribe = 8,  ///< this connection gets a reply with op `death` for every domain that ends by itself
     death = 9,      ///< chaos-hv only
 };
@@ -45,7 +46,9 @@ struct Request {
     std::uint64_t memory;         // 16  bytes
     std::uint16_t vcpus;          // 24
     Kind kind;                    // 26
-    std::uint32_t control_pages;  // 28
+    std::uint16_t control_pages;  // 28
+    std::uint8_t spare_pages;     // 30
+    std::uint8_t data_lane;       // 31  1: it has a doorbell for it
 };
 static_assert(sizeof(Request) == 32 && std::has_unique_object_representations_v<Request>);
 
@@ -68,7 +71,9 @@ struct Reply {
     std::uint64_t arg;            //  16
     std::uint64_t limit;          //  24
     std::uint64_t memory;         //  32
-    std::uint32_t control_pages;  //  40
+    std::uint16_t control_pages;  //  40
+    std::uint8_t spare_pages;     //  42
+    std::uint8_t data_lane;       //  43
     std::uint32_t paused;         //  44
     DeathRecord death;            //  48
     std::uint32_t vcpus;          // 216

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hypervisor/process/process_domain.hpp"
 
-#include <linux/futex.h>
+#include <fcntl.h>
 #include <sched.h>
-#include <sys/syscall.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <bit>
 #include <cerrno>
-#include <climits>
 #include <cstring>
 #include <string>
 
 #include "base/hvm_start_info.hpp"
 #include "hypervisor/process/host_usage.hpp"
 #include "hypervisor/process/process_driver.hpp"
+#include "hypervisor/process/process_lane.hpp"
 #include "hypervisor/start_info.hpp"
 
 namespace hypervisor::process {
@@ -28,9 +28,18 @@ Layout layout_of(const Reply& record) {
             record.control_pages};
 }
 
-template <class T>
-std::atomic_ref<T> shared(T& field) {
-    return std::atomic_ref<T>(field);
+/// Event page and control pages; those that every guest uses are given now (from Linux 5.14 on: else when they are
+/// touched).
+Result<base::Mapping> map_window(const DomainHandles& handles) {
+    const auto& record = handles.record;
+    const auto size = (1U + record.control_pages) * base::page_size;
+    const auto populate = record.spare_pages == 0 ? base::Populate::now : base::Populate::on_touch;
+    BASE_ASSIGN(auto window, base::Mapping::map(handles.memory.get(), abi::event_page_gpa, size,
+                                                base::Access::read_write, populate));
+    if (record.spare_pages != 0) {
+        ::madvise(window.data(), size - record.spare_pages * base::page_size, MADV_POPULATE_WRITE);
+    }
+    return window;
 }
 
 }  // namespace
@@ -49,12 +58,12 @@ Death death_of(const Reply& reply) {
 }
 
 Result<std::unique_ptr<ProcessDomain>> ProcessDomain::open(ProcessDriver& driver, DomainHandles handles) {
-    if (!handles.memory || !handles.doorbell || handles.record.control_pages > max_control_pages) {
+    if (!handles.memory || !handles.doorbell || handles.record.control_pages > max_control_pages ||
+        handles.record.spare_pages > handles.record.control_pages ||
+        (handles.record.data_lane != 0) != bool(handles.data_doorbell)) {
         return base::fail(base::Code::protocol_error, "chaos-hv handed over an incomplete domain");
     }
-    const auto pages = 1 + handles.record.control_pages;
-    BASE_ASSIGN(auto window, base::Mapping::map(handles.memory.get(), abi::event_page_gpa, pages * base::page_size,
-                                                base::Access::read_write, base::Populate::now));
+    BASE_ASSIGN(auto window, map_window(handles));
     return std::unique_ptr<ProcessDomain>(new ProcessDomain(driver, std::move(handles), std::move(window)));
 }
 
@@ -63,6 +72,9 @@ ProcessDomain::ProcessDomain(ProcessDriver& driver, DomainHandles handles, base:
       driver_(driver),
       memory_(std::move(handles.memory)),
       doorbell_(std::move(handles.doorbell)),
+      data_doorbell_(handles.data_doorbell ? std::make_shared<const base::Fd>(std::move(handles.data_doorbell))
+                                           : nullptr),
+      lane_open_(std::make_shared<std::atomic<bool>>(false)),
       window_(std::move(window)),
       kind_(handles.record.kind),
       pid_(handles.record.pid),
@@ -75,9 +87,9 @@ ProcessDomain::~ProcessDomain() {
 }
 
 Result<base::EvtchnPort> ProcessDomain::open_channel() {
-    if (next_port_ >= abi::max_ports) {
-        return base::fail(base::Code::limit_reached,
-                          "a domain has at most " + std::to_string(abi::max_ports - 1) + " event channels");
+    if (next_port_ >= abi::data_port) {
+        return base::fail(base::Code::limit_reached, "a domain has at most " + std::to_string(abi::data_port - 1) +
+                                                         " event channels beside its data lane");
     }
     return base::EvtchnPort{next_port_++};
 }
@@ -90,8 +102,30 @@ Result<void> ProcessDomain::seed_grant(base::GrantRef ref, base::DomId backend, 
     return write(abi::grant_table_gpa + ref.value * sizeof entry, std::as_bytes(std::span(&entry, 1)));
 }
 
-Result<std::unique_ptr<DataLane>> ProcessDomain::open_data_lane(std::optional<base::EvtchnPort>) {
-    return base::fail(base::Code::unsupported, "no data lane on this driver");
+Result<std::unique_ptr<DataLane>> ProcessDomain::open_data_lane(std::optional<base::EvtchnPort> left) {
+    if (left && left->value != abi::data_port) {
+        return base::fail(base::Code::invalid_argument, "no data lane has that event channel");
+    }
+    if (!memory_) {
+        return base::fail(base::Code::bad_state, "the domain is destroyed");
+    }
+    auto doorbell = data_doorbell_;
+    if (!doorbell) {  // its own descriptor of the shared one: both listeners hear every ring
+        doorbell = std::make_shared<const base::Fd>(::fcntl(doorbell_.get(), F_DUPFD_CLOEXEC, 0));
+        if (!*doorbell) {
+            return base::fail_errno(errno, "doorbell of a data lane");
+        }
+    }
+    BASE_ASSIGN(auto memory, base::Mapping::map(memory_.get(), 0, layout_.memory.value, base::Access::read_write));
+    if (lane_open_->exchange(true, std::memory_order_acq_rel)) {
+        return base::fail(base::Code::bad_state, "the domain has a data lane already");
+    }
+    return std::make_unique<ProcessLane>(
+        id_, ProcessLane::Parts{std::move(memory), grantable(), std::move(doorbell), lane_open_});
+}
+
+GrantablePages ProcessDomain::grantable() const {
+    return {layout_.memory.value, abi::control_gpa + layout_.control_pages * base::page_size};
 }
 
 Result<void> ProcessDomain::write(std::uint64_t gpa, std::span<const std::byte> bytes) {
@@ -127,15 +161,11 @@ Result<base::Mapping> ProcessDomain::map_grant(base::GrantRef ref, base::DomId b
     if (::pread(memory_.get(), &entry, sizeof entry, at) != sizeof entry) {
         return base::fail_errno(errno, "reading the guest's grant table");
     }
-    const bool permitted = (entry.flags & base::grant_type_mask) == base::grant_permit_access &&
-                           entry.domid == backend.value &&
-                           (access == base::Access::read_only || (entry.flags & base::grant_readonly) == 0);
-    const std::uint64_t gpa = std::uint64_t{entry.frame} << base::page_shift;
-    const bool guest_page = gpa >= abi::ram_gpa || (gpa >= abi::control_gpa && gpa < abi::signal_stack_gpa);
-    if (!permitted || !guest_page || gpa > layout_.memory.value - base::page_size) {
+    const auto gpa = granted_page(entry, backend, access, grantable());
+    if (!gpa) {
         return base::fail(base::Code::permission_denied, "the guest has not granted that page");
     }
-    return map(gpa, base::page_size, access);
+    return map(*gpa, base::page_size, access);
 }
 
 /// The control pages are in the window already: one mapping a domain keeps thousands of them under vm.max_map_count.
@@ -161,7 +191,7 @@ Result<std::uint64_t> ProcessDomain::place_ramdisk(const Image& image, std::span
 
 Result<void> ProcessDomain::write_start_info(const BootParams& params, std::uint64_t ramdisk_gpa) {
     const std::array<base::HvmMemmapEntry, 2> memmap{
-        {{abi::trampoline_gpa, abi::signal_stack_end - abi::trampoline_gpa, base::memmap_reserved, 0},
+        {{abi::trampoline_gpa, abi::grant_table_end - abi::trampoline_gpa, base::memmap_reserved, 0},
          {abi::ram_gpa, layout_.memory.value - abi::ram_gpa, base::memmap_ram, 0}}};
     const StartInfoSpec spec{params.cmdline, abi::device_page_gpa, ramdisk_gpa, params.ramdisk.size(), memmap};
     alignas(8) std::array<std::byte, base::page_size> page;
@@ -193,12 +223,6 @@ Result<void> ProcessDomain::load(const Image& image, const BootParams& params) {
     return {};
 }
 
-void ProcessDomain::wake() const {
-    auto& page = event_page();
-    shared(page.wake).fetch_add(1, std::memory_order_release);
-    ::syscall(SYS_futex, &page.wake, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
-}
-
 /// A processor that sleeps takes tens of microseconds to wake up, more on a virtual machine; this one is awake, and about
 /// to have nothing to do. The mask is widened again before the guest has run: it binds nothing afterwards.
 void ProcessDomain::wake_on_this_processor() const {
@@ -206,7 +230,7 @@ void ProcessDomain::wake_on_this_processor() const {
     CPU_ZERO(&here);
     CPU_SET(static_cast<unsigned>(::sched_getcpu()), &here);
     const bool moved = ::sched_setaffinity(pid_, sizeof here, &here) == 0;
-    wake();
+    wake(event_page());
     if (moved) {
         ::sched_setaffinity(pid_, sizeof(cpu_set_t), &driver_.processors());
     }
@@ -220,7 +244,7 @@ Result<void> ProcessDomain::start(Caller caller) {
     if (caller == Caller::waits && !bound_) {
         wake_on_this_processor();
     } else {
-        wake();
+        wake(event_page());
     }
     return {};
 }
@@ -229,16 +253,15 @@ Result<void> ProcessDomain::notify(base::EvtchnPort port) {
     if (port.value == 0 || port.value >= abi::max_ports) {
         return base::fail(base::Code::invalid_argument, "no such event channel");
     }
-    auto& word = event_page().to_guest[port.value / 64];
-    shared(word).fetch_or(std::uint64_t{1} << port.value % 64, std::memory_order_acq_rel);
-    wake();
+    ring_guest(event_page(), port);
     return {};
 }
 
 void ProcessDomain::deliver(EventSink& sink) {
     auto& page = event_page();
     std::array<std::uint64_t, 2> pending{};
-    for (std::size_t i = 0; i < pending.size(); ++i) {
+    const std::size_t mine = lane_open_->load(std::memory_order_acquire) ? abi::data_port / 64 : pending.size();
+    for (std::size_t i = 0; i < mine; ++i) {
         pending[i] = shared(page.to_host[i]).exchange(0, std::memory_order_acq_rel);
     }
     // From here on `this` may be destroyed by a handler: only locals are used.
@@ -291,6 +314,7 @@ Result<void> ProcessDomain::destroy() {
     window_ = {};
     memory_.reset();
     doorbell_.reset();
+    data_doorbell_.reset();
     const auto done = driver_.request(Op::destroy, id_);
     if (!done && done.error().sys_errno != ESRCH) {
         return done;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 
 #include "base/fd.hpp"
 #include "hypervisor/hypervisor.hpp"
+#include "hypervisor/process/guest_pages.hpp"
 #include "hypervisor/process/hv_client.hpp"
 #include "hypervisor/process/process_abi.hpp"
 #include "hypervisor/ring_limit.hpp"
@@ -19,7 +21,7 @@ class ProcessDriver;
 Death death_of(const Reply& reply);
 
 /// The toolstack's handles of one domain: its memory as a memfd, one window onto its event page and control pages, and
-/// the doorbell that the guest rings (two descriptors and one mapping a domain).
+/// the doorbell that the guest rings (two descriptors and one mapping a domain; with a data lane one more of each).
 class ProcessDomain final : public Domain {
  public:
     /// Maps the window. `driver` outlives the domain.
@@ -57,13 +59,15 @@ class ProcessDomain final : public Domain {
     Result<std::uint64_t> place_ramdisk(const Image& image, std::span<const std::byte> ramdisk);
     Result<void> write_start_info(const BootParams& params, std::uint64_t ramdisk_gpa);
     Phase phase() const;
-    void wake() const;
+    GrantablePages grantable() const;
     void wake_on_this_processor() const;
 
     ProcessDriver& driver_;
     base::Fd memory_;
     base::Fd doorbell_;
-    base::Mapping window_;  ///< event page, then the control pages
+    std::shared_ptr<const base::Fd> data_doorbell_;  ///< null: it has no doorbell of its own for that
+    std::shared_ptr<std::atomic<bool>> lane_open_;   ///< false: its ports are this object's
+    base::Mapping window_;                           ///< event page, then the control pages
     Kind kind_;
     std::int32_t pid_{0};
     std::uint32_t next_port_{1};

@@ -64,6 +64,9 @@ Result<void> check_spec(const ShellSpec& spec, const Capabilities& can) {
             base::Code::invalid_argument,
             std::to_string(spec.control_pages) + " devices; expected 1 to " + std::to_string(max_control_pages));
     }
+    if (spec.spare_pages >= spec.control_pages) {
+        return base::fail(base::Code::invalid_argument, "more room for later devices than there is for all");
+    }
     return {};
 }
 
@@ -183,7 +186,9 @@ Result<std::unique_ptr<Domain>> ProcessDriver::create_shell(const ShellSpec& spe
     request.op = Op::create;
     request.memory = spec.memory.value;
     request.vcpus = static_cast<std::uint16_t>(spec.vcpus);
-    request.control_pages = spec.control_pages;
+    request.control_pages = static_cast<std::uint16_t>(spec.control_pages);
+    request.spare_pages = static_cast<std::uint8_t>(spec.spare_pages);
+    request.data_lane = spec.data_lane ? 1 : 0;
     request.kind = kind_;
     // The main thread must not wait for the refill, which runs at a lower priority.
     auto made = prepare_.try_call(request);

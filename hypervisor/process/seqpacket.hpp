@@ -12,7 +12,7 @@
 
 namespace hypervisor::process {
 
-inline constexpr std::size_t max_message_fds = 2;
+inline constexpr std::size_t max_message_fds = 3;
 
 /// One received message: how many bytes, and the descriptors that came with it.
 struct Packet {

@@ -79,7 +79,13 @@ class KvmPlatform final : public EventPagePlatform {
     }
 
  private:
-    void ring_doorbell() override { kvm::out32<abi::port_doorbell>(0); }
+    void ring_doorbell(Doorbell which) override {
+        if (which == Doorbell::data) {
+            kvm::out32<abi::port_data_doorbell>(0);
+        } else {
+            kvm::out32<abi::port_doorbell>(0);
+        }
+    }
 
     std::uint64_t started_{0};
 };

@@ -74,9 +74,10 @@ class ProcessPlatform final : public EventPagePlatform {
     }
 
  private:
-    void ring_doorbell() override {
+    void ring_doorbell(Doorbell which) override {
         const std::uint64_t one = 1;
-        syscall4(abi::nr_write, abi::doorbell_fd, address(&one), sizeof one);
+        syscall4(abi::nr_write, which == Doorbell::data ? abi::data_doorbell_fd : abi::doorbell_fd, address(&one),
+                 sizeof one);
     }
 };
 

@@ -64,8 +64,9 @@ void write_page_tables(std::span<std::byte> tables, std::uint64_t memory, std::u
     const auto directory = [](std::uint64_t at) { return first_pd + at / page_1g; };
     out.set(first_pd, 0, out.link(first_pt));
     out.map(first_pt, abi::stub_gpa, abi::start_info_gpa, read_execute);
-    out.map(first_pt, abi::start_info_gpa, abi::grant_table_gpa, read_only);
-    out.map(first_pt, abi::grant_table_gpa, abi::control_gpa + control_pages * base::page_size, read_write);
+    out.map(first_pt, abi::start_info_gpa, abi::read_only_end, read_only);
+    out.map(first_pt, abi::event_page_gpa, abi::control_gpa + control_pages * base::page_size, read_write);
+    out.map(first_pt, abi::grant_table_gpa, abi::grant_table_end, read_write);
     out.map(first_pt, abi::ram_gpa, std::min(memory, page_2m), everything);
     auto at = page_2m;
     for (; at + page_2m <= memory; at += page_2m) {

@@ -10,12 +10,13 @@
         .balign 64
         .globl chaos_kvm_stub, chaos_kvm_stub_vcpu, chaos_kvm_stub_task, chaos_kvm_stub_end
 
-// vCPU 0. rbx: end of the control pages. Touches what a launch will touch, so that the hypervisor has mapped it by
+// vCPU 0. rbx: end of the control pages that are given early. Touches what a launch will touch, so that the hypervisor has mapped it by
 // then.
 chaos_kvm_stub:
         testb   $0, STUB_START_INFO
         testb   $0, STUB_DEVICE_PAGE
-        mov     $STUB_GRANT_TABLE, %ecx
+        lock orb $0, STUB_GRANT_TABLE
+        mov     $STUB_EVENT_PAGE, %ecx
 1:      lock orb $0, (%rcx)
         add     $PAGE, %rcx
         cmp     %rbx, %rcx

@@ -4,7 +4,7 @@
 
 #define STUB_START_INFO    0x11000
 #define STUB_DEVICE_PAGE   0x12000
-#define STUB_GRANT_TABLE   0x13000
+#define STUB_GRANT_TABLE   0xe0000
 #define STUB_EVENT_PAGE    0x14000
 #define STUB_WARM_STACK    0x10f000
 #define STUB_WARM_IMAGE    0x110000
@@ -19,5 +19,5 @@
 #define STUB_VCPU_ARGUMENT 16
 #define STUB_PORT_FIRST    0x10
 #define STUB_PORT_PARK     0x24
-#define STUB_PORT_END      0x28
+#define STUB_PORT_END      0x30
 #define STUB_PLATFORM_ID   2

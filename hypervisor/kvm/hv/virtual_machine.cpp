@@ -41,6 +41,9 @@ using process::require;
 namespace {
 
 static_assert(abi::max_vcpus <= process::max_threads);
+/// Where the doorbell of the data lane stands until KVM knows it; below what stays, so that the vCPUs get their numbers.
+constexpr int data_doorbell_in_setup = 2;
+
 static_assert(exit_unmap == process::exit_unmap && exit_filter == process::exit_filter);
 
 /// What the monitor calls, each with the arguments that it uses.
@@ -79,7 +82,9 @@ void touch_what_every_guest_touches(const ChildSpec& spec) {
     const auto touch = [](std::uint64_t from, std::uint64_t to) {
         process::touch_early(guest_at + from, guest_at + to, MADV_POPULATE_WRITE);
     };
-    touch(abi::stub_gpa, abi::control_gpa + spec.shape.control_pages * base::page_size);
+    touch(abi::stub_gpa, abi::read_only_end);
+    touch(abi::event_page_gpa, spec.shape.early_end());
+    touch(abi::grant_table_gpa, abi::grant_table_gpa + base::page_size);
     touch(abi::warm_stack_gpa, abi::warm_stack_end);
     touch(abi::warm_image_gpa, abi::warm_image_end);
 }
@@ -90,6 +95,7 @@ void fill_guest(const ChildSpec& spec, std::span<std::byte> guest) {
     write_page_tables(guest.subspan(spec.shape.memory), spec.shape.memory, spec.shape.control_pages);
     auto& page = *reinterpret_cast<abi::MachinePage*>(guest.data() + abi::machine_page_gpa);
     page.vcpu_count = spec.shape.vcpus;
+    reinterpret_cast<abi::EventPage*>(guest.data() + abi::event_page_gpa)->data_doorbell = spec.shape.data_lane ? 1 : 0;
 }
 
 /// Ends the child unless `result` holds something.
@@ -106,12 +112,14 @@ T take(base::Result<T> result, const ChildSpec& spec) {
 Machine make_machine(const ChildSpec& spec, const Host& host, std::span<std::byte> guest) {
     auto machine = take(Machine::create(process::reserved_device_slot, guest.subspan(abi::stub_gpa)), spec);
     const auto root = spec.shape.memory;
-    const auto control_end = abi::control_gpa + spec.shape.control_pages * base::page_size;
-    take(machine.add_vcpu(host, root, abi::stub_gpa, control_end), spec);
+    take(machine.add_vcpu(host, root, abi::stub_gpa, spec.shape.early_end()), spec);
     for (unsigned vcpu = 1; vcpu < spec.shape.vcpus; ++vcpu) {
         take(machine.add_vcpu(host, root, abi::stub_gpa + stub_vcpu_offset(), vcpu), spec);
     }
     take(machine.bind_doorbell(abi::port_doorbell, abi::doorbell_fd), spec);
+    if (spec.shape.data_lane) {
+        take(machine.bind_doorbell(abi::port_data_doorbell, data_doorbell_in_setup), spec);
+    }
     auto& page = *reinterpret_cast<abi::MachinePage*>(guest.data() + abi::machine_page_gpa);
     const auto scale = time_scale(take(machine.tsc_khz(), spec));
     page.time.tsc_to_system_mul = scale.mul;
@@ -185,7 +193,7 @@ void VirtualMachine::become(const ChildSpec& spec) const {
     errno = EINVAL;
     require(spec.shape.memory <= abi::max_memory, spec, "more memory than its page tables reach");
     const auto guest = map_all(spec, monitor_);
-    process::keep_descriptors(spec, process::reserved_device_slot);
+    process::keep_reserved_descriptors(spec, data_doorbell_in_setup);
     touch_what_every_guest_touches(spec);
     fill_guest(spec, guest);
     const auto machine = make_machine(spec, host_, guest);

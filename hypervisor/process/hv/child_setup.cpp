@@ -13,6 +13,8 @@
 #include <cstddef>
 #include <cstdio>
 
+#include "hypervisor/process/hv/domain_process.hpp"
+
 namespace hypervisor::process {
 
 namespace {
@@ -63,6 +65,13 @@ void belong_to_parent(const ChildSpec& spec) {
 
 void keep_descriptors(const ChildSpec& spec, unsigned last) {
     require(::close_range(last + 1, ~0U, CLOSE_RANGE_UNSHARE) == 0, spec, "its descriptor table");
+}
+
+void keep_reserved_descriptors(const ChildSpec& spec, int data_doorbell) {
+    keep_descriptors(spec, reserved_data_doorbell_slot);
+    require(!spec.shape.data_lane || ::dup2(reserved_data_doorbell_slot, data_doorbell) == data_doorbell, spec,
+            "the doorbell of its data lane");
+    ::close(reserved_data_doorbell_slot);  // without a data lane, what an earlier domain left there
 }
 
 void lower_limits(const ChildSpec& spec, unsigned end) {

@@ -22,6 +22,10 @@ void belong_to_parent(const ChildSpec& spec);
 /// `last`.
 void keep_descriptors(const ChildSpec& spec, unsigned last);
 
+/// The same, up to and with the reserved slots; the one for the doorbell of a data lane is moved to `data_doorbell`, if
+/// this domain has one, and is free afterwards.
+void keep_reserved_descriptors(const ChildSpec& spec, int data_doorbell);
+
 /// No descriptor from `end` up, no process, no locked memory, no message queue.
 void lower_limits(const ChildSpec& spec, unsigned end);
 

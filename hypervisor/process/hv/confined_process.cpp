@@ -36,7 +36,10 @@ constexpr std::array<int, 6> crash_signals{SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGT
 base::Result<std::vector<std::byte>> compile_filter() {
     constexpr auto wake = abi::event_page_gpa + offsetof(abi::EventPage, wake);
     CallFilter filter(Otherwise::trap);
-    filter.allow(abi::nr_write, {{0, SCMP_CMP_EQ, abi::doorbell_fd, 0}, {2, SCMP_CMP_EQ, 8, 0}});
+    for (const int doorbell : {abi::doorbell_fd, abi::data_doorbell_fd}) {
+        filter.allow(abi::nr_write,
+                     {{0, SCMP_CMP_EQ, static_cast<std::uint64_t>(doorbell), 0}, {2, SCMP_CMP_EQ, 8, 0}});
+    }
     filter.allow(abi::nr_futex, {{0, SCMP_CMP_EQ, wake, 0}, {1, SCMP_CMP_EQ, FUTEX_WAIT, 0}});
     filter.allow(abi::nr_restart_syscall);
     filter.allow(abi::nr_clock_gettime, {{0, SCMP_CMP_LE, 1, 0}});
@@ -51,15 +54,16 @@ void map_guest(const ChildSpec& spec, int trampoline) {
     };
     map_shared(spec, abi::trampoline_gpa, abi::start_info_gpa - abi::trampoline_gpa, PROT_READ | PROT_EXEC, trampoline,
                0);
-    memory(abi::start_info_gpa, abi::grant_table_gpa, PROT_READ);
-    memory(abi::grant_table_gpa, abi::signal_stack_end, PROT_READ | PROT_WRITE);
+    memory(abi::start_info_gpa, abi::read_only_end, PROT_READ);
+    memory(abi::event_page_gpa, abi::signal_stack_end, PROT_READ | PROT_WRITE);
+    memory(abi::grant_table_gpa, abi::grant_table_end, PROT_READ | PROT_WRITE);
     memory(abi::ram_gpa, spec.shape.memory, PROT_READ | PROT_WRITE | PROT_EXEC);
 }
 
 void touch_what_every_guest_touches(const ChildSpec& spec) {
-    touch_early(abi::start_info_gpa, abi::grant_table_gpa, MADV_POPULATE_READ);
-    touch_early(abi::grant_table_gpa, abi::control_gpa + spec.shape.control_pages * base::page_size,
-                MADV_POPULATE_WRITE);
+    touch_early(abi::start_info_gpa, abi::read_only_end, MADV_POPULATE_READ);
+    touch_early(abi::event_page_gpa, spec.shape.early_end(), MADV_POPULATE_WRITE);
+    touch_early(abi::grant_table_gpa, abi::grant_table_gpa + base::page_size, MADV_POPULATE_WRITE);
     touch_early(abi::warm_stack_gpa, abi::warm_stack_end, MADV_POPULATE_WRITE);
     touch_early(abi::warm_image_gpa, abi::warm_image_end, MADV_POPULATE_WRITE);
 }
@@ -117,12 +121,15 @@ void ConfinedProcess::become(const ChildSpec& spec) const {
     belong_to_parent(spec);
     map_guest(spec, trampoline_.get());
     touch_what_every_guest_touches(spec);
-    keep_descriptors(spec, abi::doorbell_fd);
-    require(::close_range(0, abi::doorbell_fd - 1, 0) == 0, spec, "its descriptors");
+    reinterpret_cast<abi::EventPage*>(abi::event_page_gpa)->data_doorbell = spec.shape.data_lane ? 1 : 0;
+    keep_reserved_descriptors(spec, abi::data_doorbell_fd);
+    const int end = spec.shape.data_lane ? abi::data_doorbell_fd + 1 : abi::doorbell_fd + 1;
+    require(::close_range(0, abi::doorbell_fd - 1, 0) == 0 && ::close_range(static_cast<unsigned>(end), ~0U, 0) == 0,
+            spec, "its descriptors");
     const auto crash_handler =
         abi::trampoline_gpa + static_cast<std::uint64_t>(chaos_trampoline_crash - chaos_trampoline);
     require(install_crash_handler(crash_handler), spec, "its crash handler");
-    lower_limits(spec, abi::doorbell_fd + 1);
+    lower_limits(spec, static_cast<unsigned>(end));
     leave_for(spec, abi::trampoline_gpa, spec.shape.memory);
 }
 

@@ -27,8 +27,15 @@ struct SetupReport {
 
 struct DomainShape {
     std::uint64_t memory{0};  ///< bytes of guest-physical memory
-    std::uint32_t control_pages{0};
+    std::uint16_t control_pages{0};
+    std::uint8_t spare_pages{0};  ///< of them, the last ones, which are not given before they are used
+    bool data_lane{false};        ///< it has a second doorbell
     std::uint32_t vcpus{1};
+
+    /// Where the control pages end that every such guest uses.
+    std::uint64_t early_end() const {
+        return abi::control_gpa + std::uint64_t{control_pages - std::uint32_t{spare_pages}} * base::page_size;
+    }
 };
 
 /// What a child is made from.

@@ -81,6 +81,12 @@ base::Result<DomainProcess> spawn_domain(base::DomId id, const DomainShape& shap
     if (!domain.doorbell || ::dup2(domain.doorbell.get(), reserved_doorbell_slot) < 0) {
         return base::fail_errno(errno, "doorbell of a domain");
     }
+    if (shape.data_lane) {
+        domain.data_doorbell.reset(::eventfd(0, EFD_CLOEXEC));
+        if (!domain.data_doorbell || ::dup2(domain.data_doorbell.get(), reserved_data_doorbell_slot) < 0) {
+            return base::fail_errno(errno, "doorbell of a data lane");
+        }
+    }
     report = {};
     const ChildSpec child{id, ::getpid(), domain.memory.get(), shape, &report};
     int pidfd_number = -1;

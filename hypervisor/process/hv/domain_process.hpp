@@ -15,10 +15,12 @@
 
 namespace hypervisor::process {
 
-/// chaos-hv keeps these descriptor numbers free: while a domain is made, its doorbell stands at the first; at the second
-/// stands what the kinds of domains that need a device of the host have opened (/dev/kvm).
+/// chaos-hv keeps these descriptor numbers free: while a domain is made, its doorbell stands at the first, and that of its
+/// data lane, if it has one, at the third; at the second stands what the kinds of domains that need a device of the host
+/// have opened (/dev/kvm).
 inline constexpr int reserved_doorbell_slot = 3;
 inline constexpr int reserved_device_slot = 4;
+inline constexpr int reserved_data_doorbell_slot = 5;
 
 struct DomainProcess {
     const DomainKind* kind{nullptr};
@@ -26,6 +28,7 @@ struct DomainProcess {
     std::vector<pid_t> threads;  ///< beside the first
     base::Fd memory;             ///< memfd; offset = guest-physical address
     base::Fd doorbell;           ///< eventfd that the guest writes
+    base::Fd data_doorbell;      ///< the same for its data lane; none without shape.data_lane
     DomainShape shape;
     bool paused{false};
     DeathRecord death{};
@@ -34,7 +37,7 @@ struct DomainProcess {
 
 /// Forks a domain and returns when it is parked, fully confined: only its memory mapped, no descriptor but its own, no
 /// capability, the filter in force. `report` is memory shared with children. Single-threaded callers only (it uses
-/// reserved_doorbell_slot).
+/// the reserved slots).
 base::Result<DomainProcess> spawn_domain(base::DomId id, const DomainShape& shape, const DomainKind& kind,
                                          SetupReport& report);
 

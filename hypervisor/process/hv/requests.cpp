@@ -43,6 +43,8 @@ void describe_domain(Reply& reply, std::uint16_t id, const DomainProcess& domain
     reply.pid = domain.pid;
     reply.memory = domain.shape.memory;
     reply.control_pages = domain.shape.control_pages;
+    reply.spare_pages = domain.shape.spare_pages;
+    reply.data_lane = domain.data_doorbell ? 1 : 0;
     reply.vcpus = domain.shape.vcpus;
     reply.paused = domain.paused ? 1 : 0;
     reply.death = domain.death;
@@ -96,7 +98,7 @@ base::Result<const DomainKind*> Server::offered(Kind kind) {
         return std::unexpected(offer.error());
     }
     if ((*offer)->is_uncertain() && !proven_[index]) {  // again each time: what is missing may come back
-        const DomainShape smallest{2 * abi::ram_gpa, 1, 1};
+        const DomainShape smallest{.memory = 2 * abi::ram_gpa, .control_pages = 1};
         BASE_ASSIGN(auto trial, spawn_domain(base::DomId{base::first_reserved_domid}, smallest, **offer, report()));
         reap(trial);
         proven_[index] = true;
@@ -117,12 +119,18 @@ base::Result<base::DomId> Server::free_id() {
 base::Result<base::DomId> Server::spawn(const Request& request, DomainProcess& made) {
     BASE_ASSIGN(const auto* kind, offered(request.kind));
     const bool sane = request.memory > abi::ram_gpa && request.memory % base::page_size == 0 && request.vcpus != 0 &&
-                      request.vcpus <= kind->max_vcpus() && request.control_pages <= max_control_pages;
+                      request.vcpus <= kind->max_vcpus() && request.control_pages <= max_control_pages &&
+                      request.spare_pages <= request.control_pages;
     if (!sane) {
         return base::fail_errno(EINVAL, "shape of a domain");
     }
     BASE_ASSIGN(const auto id, free_id());
-    BASE_ASSIGN(made, spawn_domain(id, {request.memory, request.control_pages, request.vcpus}, *kind, report()));
+    const DomainShape shape{.memory = request.memory,
+                            .control_pages = request.control_pages,
+                            .spare_pages = request.spare_pages,
+                            .data_lane = request.data_lane != 0,
+                            .vcpus = request.vcpus};
+    BASE_ASSIGN(made, spawn_domain(id, shape, *kind, report()));
     return id;
 }
 
@@ -156,6 +164,7 @@ void Server::destroy(int connection, const Request& request) {
     owned.waiter = connection;
     owned.process.memory.reset();  // so that the dying process frees its pages, not we
     owned.process.doorbell.reset();
+    owned.process.data_doorbell.reset();
     ::kill(owned.process.pid, SIGKILL);
 }
 
@@ -209,9 +218,13 @@ int Server::set_affinity(const Request& request) {
 }
 
 void Server::reply(int connection, const Reply& message, const DomainProcess* handles) const {
-    const std::array<int, 2> fds =
-        handles != nullptr ? std::array<int, 2>{handles->memory.get(), handles->doorbell.get()} : std::array<int, 2>{};
-    const auto used = handles != nullptr ? std::span<const int>(fds) : std::span<const int>();
+    std::array<int, max_message_fds> fds{};
+    std::size_t count = 0;
+    if (handles != nullptr) {
+        fds = {handles->memory.get(), handles->doorbell.get(), handles->data_doorbell.get()};
+        count = handles->data_doorbell ? 3 : 2;
+    }
+    const auto used = std::span<const int>(fds).first(count);
     if (!send_packet(connection, std::as_bytes(std::span(&message, 1)), used)) {
         ::shutdown(connection, SHUT_RDWR);  // gone, or too slow: it is dropped when its connection is read next
     }

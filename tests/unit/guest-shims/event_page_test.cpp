@@ -27,6 +27,15 @@ TEST(EventPage, IgnoresPortsOutOfRange) {
     EXPECT_EQ(page.to_host[0] | page.to_host[1] | page.to_guest[0] | page.to_guest[1], 0U);
 }
 
+TEST(EventPage, RingsTheDataDoorbellOnlyWhereThereIsOne) {
+    EventPage page{};
+    EXPECT_EQ(doorbell_of(page, base::EvtchnPort{64}), Doorbell::control);
+    page.data_doorbell = 1;
+    EXPECT_EQ(doorbell_of(page, base::EvtchnPort{63}), Doorbell::control);
+    EXPECT_EQ(doorbell_of(page, base::EvtchnPort{64}), Doorbell::data);
+    EXPECT_EQ(doorbell_of(page, base::EvtchnPort{127}), Doorbell::data);
+}
+
 TEST(EventPage, TakesEachPendingPortOnce) {
     EventPage page{};
     EXPECT_FALSE(is_pending(page));

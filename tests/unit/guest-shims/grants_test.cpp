@@ -40,5 +40,26 @@ TEST(Grants, NeverRevokesReservedEntriesOrBeyond) {
     EXPECT_EQ(table[0].flags, base::grant_permit_access);
 }
 
+TEST(Grants, ReadOnlyIsAFlagOfTheEntry) {
+    std::array<base::GrantEntryV1, 16> table{};
+    const auto ref = grant_page(table, page(1), base::dom0, GrantAccess::read_only);
+    ASSERT_TRUE(ref);
+    EXPECT_EQ(table[ref->value].flags, base::grant_permit_access | base::grant_readonly);
+}
+
+TEST(GrantTable, GoesOnBehindTheLastOneAndComesRound) {
+    std::array<base::GrantEntryV1, 12> entries{};
+    entries[10].flags = base::grant_permit_access;  // of another user of the table
+    GrantTable table(entries);
+    EXPECT_EQ(table.grant(page(1), base::dom0)->value, 8U);
+    EXPECT_EQ(table.grant(page(2), base::dom0)->value, 9U);
+    table.revoke(base::GrantRef{8});
+    EXPECT_EQ(table.grant(page(3), base::dom0)->value, 11U);
+    EXPECT_EQ(table.grant(page(4), base::dom0)->value, 8U);
+    EXPECT_FALSE(table.grant(page(5), base::dom0));
+    table.revoke(base::GrantRef{11});
+    EXPECT_EQ(table.grant(page(6), base::dom0)->value, 11U);
+}
+
 }  // namespace
 }  // namespace guest

@@ -89,8 +89,9 @@ class HvDriverTest : public ::testing::Test {
         ASSERT_TRUE(adopted) << adopted.error().message;
         domains_ = std::move(*adopted);
     }
-    Domain& shell(unsigned vcpus = 1) {
-        auto domain = driver_->create_shell({base::mib(4), vcpus, 2});
+    Domain& shell(unsigned vcpus = 1) { return shell({.memory = base::mib(4), .vcpus = vcpus}); }
+    Domain& shell(const ShellSpec& spec) {
+        auto domain = driver_->create_shell(spec);
         EXPECT_TRUE(domain) << domain.error().message;
         domains_.push_back(std::move(*domain));
         return *domains_.back();

@@ -10,13 +10,13 @@
 #include "hypervisor/kvm/kvm.hpp"
 #include "hypervisor/kvm/kvm_abi.hpp"
 #include "hypervisor/kvm/kvm_device.hpp"
-#include "tests/unit/hypervisor/hv_driver_fixture.hpp"
+#include "tests/unit/hypervisor/hv_lane_checks.hpp"
 
 // Guests, loaded at 1 MiB. Ports and addresses: kvm_abi.hpp.
 asm(R"(
         .section .rodata
         .globl kvm_echo, kvm_exit, kvm_fault, kvm_stranger, kvm_port_in, kvm_all
-        .globl kvm_all_fault, kvm_forge, kvm_code_end
+        .globl kvm_all_fault, kvm_forge, kvm_lane, kvm_no_lane, kvm_code_end
 kvm_echo:                                       # rings port 5, waits, rings the ports that it was sent, ...
         mov     %rsi, 0x180000
         mov     %rdi, 0x180008
@@ -78,6 +78,24 @@ kvm_forge:                                      # claims to have crashed, everyw
         rep stosl
         mov     $125, %eax
         out     %eax, $0x18
+kvm_lane:                                       # rings port 64 at the doorbell that it has for it; echoes what is sent
+        mov     $1, %eax
+1:      lock orq %rax, 0x14018
+        cmpl    $0, 0x1402c
+        je      3f
+        out     %eax, $0x28
+        jmp     2f
+3:      out     %eax, $0x10
+2:      xor     %eax, %eax
+        xchg    %rax, 0x14008
+        test    %rax, %rax
+        jnz     1b
+        mov     $-1, %eax
+        out     %eax, $0x14
+        jmp     2b
+kvm_no_lane:                                    # rings a doorbell that it has not
+        out     %eax, $0x28
+        jmp     kvm_no_lane
 kvm_code_end:
         .previous
 )");
@@ -90,6 +108,8 @@ extern const std::byte kvm_port_in[];
 extern const std::byte kvm_all[];
 extern const std::byte kvm_all_fault[];
 extern const std::byte kvm_forge[];
+extern const std::byte kvm_lane[];
+extern const std::byte kvm_no_lane[];
 extern const std::byte kvm_code_end[];
 }
 
@@ -116,6 +136,12 @@ class KvmDriverTest : public process::HvDriverTest {
     }
     Domain& run(const std::byte* entry, unsigned vcpus = 1) {
         return HvDriverTest::run({kvm_echo, kvm_code_end}, entry, vcpus);
+    }
+    Domain& run_lane(bool data_lane) {
+        auto& domain = shell({.memory = base::mib(4), .data_lane = data_lane});
+        load(domain, {kvm_echo, kvm_code_end}, kvm_lane);
+        EXPECT_TRUE(domain.start(Caller::waits));
+        return domain;
     }
     static std::uint64_t address(const std::byte* code) {
         return abi::ram_gpa + static_cast<std::uint64_t>(code - kvm_echo);
@@ -211,6 +237,47 @@ TEST_F(KvmDriverTest, PausedAndEndedWhereverItIs) {
         EXPECT_TRUE(domain.pause());
         EXPECT_TRUE(round % 2 == 0 ? domain.unpause() : domain.destroy());
     }
+}
+
+TEST_F(KvmDriverTest, DataLaneRingsBothWays) {
+    for (const bool own : {true, false}) {
+        auto& domain = run_lane(own);
+        const auto lane = process::open_lane(domain);
+        process::expect_rings_both_ways(*lane);
+        EXPECT_TRUE(driver_->poll(seen_, 64));
+        EXPECT_EQ(seen_.rings.size(), 0U);
+    }
+}
+
+TEST_F(KvmDriverTest, DataLaneGoesOnWithTheNextDaemon) {
+    auto lane = process::open_lane(run_lane(true));
+    ASSERT_TRUE(process::LaneListener(*lane).await_ring());
+    lane->notify();  // answered while nobody listens
+    lane.reset();
+    domains_.clear();
+    driver_.reset();
+    open();
+    ASSERT_EQ(domains_.size(), 1U);
+    lane = process::open_lane(*domains_[0], base::EvtchnPort{abi::data_port});
+    process::expect_rings_both_ways(*lane);
+}
+
+TEST_F(KvmDriverTest, DataLaneChecksGrants) {
+    auto& domain = shell({.memory = base::mib(4), .data_lane = true});
+    const auto lane = process::open_lane(domain);
+    process::expect_grants_checked(domain, *lane);
+    process::expect_copies_checked(domain, *lane);
+}
+
+TEST_F(KvmDriverTest, PortOfNoDataLaneEndsTheDomain) {
+    EXPECT_EQ(death_of(run(kvm_no_lane)).kind, DeathKind::crashed);
+}
+
+TEST_F(KvmDriverTest, SparePagesAreThere) {
+    auto& domain = shell({.memory = base::mib(4), .control_pages = 40, .spare_pages = 38});
+    const auto all = domain.map_pages(domain.layout().control_first, 40);
+    ASSERT_TRUE(all);
+    EXPECT_EQ(all->data()[40 * base::page_size - 1], std::byte{0});
 }
 
 TEST_F(KvmDriverTest, RefusesWhatItCannotMake) {

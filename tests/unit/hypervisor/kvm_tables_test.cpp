@@ -76,6 +76,7 @@ TEST(KvmPageTables, GiveThePagesOfTheAbiTheirRights) {
     expect(tables, abi::start_info_gpa, false, false);
     expect(tables, abi::device_page_gpa, false, false);
     expect(tables, abi::grant_table_gpa, true, false);
+    expect(tables, abi::grant_table_end - 1, true, false);
     expect(tables, abi::event_page_gpa, true, false);
     expect(tables, abi::control_gpa + 0x1fff, true, false);
     expect(tables, abi::ram_gpa, true, true);
@@ -85,9 +86,10 @@ TEST(KvmPageTables, GiveThePagesOfTheAbiTheirRights) {
 TEST(KvmPageTables, MapNothingElse) {
     const Tables tables(4 * mib);
     for (const std::uint64_t hole :
-         {std::uint64_t{0}, std::uint64_t{0xffff}, abi::control_gpa + 0x2000, abi::ram_gpa - 1, 4 * mib,
-          4 * mib + 0x3fff, std::uint64_t{0xdead0000}, std::uint64_t{0xfee00000}, std::uint64_t{1} << 30,
-          std::uint64_t{1} << 39, 0xffff800000100000, 0xfffffffffffff000}) {
+         {std::uint64_t{0}, std::uint64_t{0xffff}, abi::control_gpa + 0x2000, abi::read_only_end,
+          abi::grant_table_gpa - 1, abi::grant_table_end, abi::ram_gpa - 1, 4 * mib, 4 * mib + 0x3fff,
+          std::uint64_t{0xdead0000}, std::uint64_t{0xfee00000}, std::uint64_t{1} << 30, std::uint64_t{1} << 39,
+          0xffff800000100000, 0xfffffffffffff000}) {
         EXPECT_FALSE(tables.walk(hole)) << std::hex << hole;
     }
 }

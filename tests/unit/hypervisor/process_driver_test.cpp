@@ -284,7 +284,7 @@ TEST_F(ProcessDriverTest, GrantIsCheckedAgainstTheGuestsTable) {
     ASSERT_TRUE(domain.map_grant(base::GrantRef{511}, base::dom0, base::Access::read_write));
     EXPECT_FALSE(domain.map_grant(base::GrantRef{511}, base::DomId{7}, base::Access::read_write));
     EXPECT_FALSE(domain.map_grant(base::GrantRef{510}, base::dom0, base::Access::read_write));
-    EXPECT_FALSE(domain.map_grant(base::GrantRef{512}, base::dom0, base::Access::read_write));
+    EXPECT_FALSE(domain.map_grant(base::GrantRef{abi::grant_entries}, base::dom0, base::Access::read_write));
     EXPECT_FALSE(domain.map_grant(base::GrantRef{0xffffffff}, base::dom0, base::Access::read_write));
 
     const auto grant = [&](std::uint32_t ref, base::GrantEntryV1 entry) {
@@ -293,7 +293,7 @@ TEST_F(ProcessDriverTest, GrantIsCheckedAgainstTheGuestsTable) {
     grant(8, {base::grant_permit_access | base::grant_readonly, 0, 0x200});
     EXPECT_TRUE(domain.map_grant(base::GrantRef{8}, base::dom0, base::Access::read_only));
     EXPECT_FALSE(domain.map_grant(base::GrantRef{8}, base::dom0, base::Access::read_write));
-    for (const std::uint32_t frame : {0x400U, 0xffffffffU, 0x10U, 0x12U, 0x13U, 0x14U, 0U}) {
+    for (const std::uint32_t frame : {0x400U, 0xffffffffU, 0x10U, 0x12U, 0x17U, 0x14U, 0xe0U, 0U}) {
         grant(9, {base::grant_permit_access, 0, frame});
         EXPECT_FALSE(domain.map_grant(base::GrantRef{9}, base::dom0, base::Access::read_write)) << frame;
     }
