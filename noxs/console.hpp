@@ -63,6 +63,7 @@ class Console : public Backend {
 
     /// From now on `ring` is used, from where its indices stand. Error protocol_error: smaller than a ring.
     Result<void> use_ring(base::Mapping ring);
+    hypervisor::Domain& domain() const { return *domain_; }
     void drop_ring() { ring_ = base::Mapping(); }
     bool has_ring() const { return static_cast<bool>(ring_); }
     /// Takes at most `bound` bytes off the ring.

@@ -16,37 +16,41 @@ Result<void> check_control(const base::Mapping& control) {
     return {};
 }
 
-Handshake::Handshake(hypervisor::Domain& domain, base::EvtchnPort port, base::Mapping control)
-    : domain_(&domain), control_(std::move(control)), port_(port) {}
+Handshake::Handshake(hypervisor::Notifier& guest, base::EvtchnPort port, base::Mapping control)
+    : guest_(&guest), control_(std::move(control)), port_(port) {}
 
-void Handshake::write_identity(wire::DeviceType type, std::uint32_t id) {
+void Handshake::write_identity(wire::DeviceType type, std::uint32_t id, std::uint64_t features) {
     auto& header = page<wire::ControlHeader>();
     store_release(header.version, wire::version);
     store_release(header.type, type);
     store_release(header.id, id);
-    store_release(header.backend_features, 0);
+    store_release(header.backend_features, features);
 }
 
 void Handshake::init(wire::DeviceType type, std::uint32_t id) {
-    write_identity(type, id);
+    write_identity(type, id, 0);
     enter(State::init_wait);
 }
 
-void Handshake::adopt(wire::DeviceType type, std::uint32_t id) {
+void Handshake::adopt(wire::DeviceType type, std::uint32_t id, std::uint64_t features) {
     const State left = load_acquire(page<wire::ControlHeader>().backend_state);
     const bool ours =
         left == State::init_wait || left == State::connected || left == State::closing || left == State::closed;
-    write_identity(type, id);
+    write_identity(type, id, features);
     enter(ours ? left : State::closed);
     notify();
 }
 
+State Handshake::frontend() const {
+    return load_acquire(page<wire::ControlHeader>().frontend_state);
+}
+
 Step Handshake::observe() const {
-    const State frontend = load_acquire(page<wire::ControlHeader>().frontend_state);
-    const bool leaving = frontend == State::closing || frontend == State::closed;
+    const State said = frontend();
+    const bool leaving = said == State::closing || said == State::closed;
     switch (state_) {
         case State::init_wait:
-            if (frontend == State::connected) {
+            if (said == State::connected) {
                 return Step::connect;
             }
             return leaving ? Step::close : Step::none;
@@ -56,7 +60,7 @@ Step Handshake::observe() const {
                 return Step::close;
             }
             [[fallthrough]];
-        case State::closed: return frontend == State::initialising ? Step::reopen : Step::none;
+        case State::closed: return said == State::initialising ? Step::reopen : Step::none;
         default: return Step::none;
     }
 }
@@ -67,7 +71,7 @@ void Handshake::enter(State state) {
 }
 
 void Handshake::notify() {
-    if (!domain_->notify(port_)) {
+    if (!guest_->notify(port_)) {
         return;
     }
 }

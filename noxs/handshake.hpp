@@ -6,7 +6,7 @@
 #include "base/ids.hpp"
 #include "base/mapping.hpp"
 #include "base/result.hpp"
-#include "hypervisor/hypervisor.hpp"
+#include "hypervisor/data_lane.hpp"
 #include "noxs/wire/control_page.hpp"
 
 namespace noxs {
@@ -28,13 +28,15 @@ Result<void> check_control(const base::Mapping& control);
 /// one place only, at adoption, where there is nothing else to believe.
 class Handshake {
  public:
-    Handshake(hypervisor::Domain& domain, base::EvtchnPort port, base::Mapping control);
+    Handshake(hypervisor::Notifier& guest, base::EvtchnPort port, base::Mapping control);
 
     /// Fresh page: writes the header with InitWait.
     void init(wire::DeviceType type, std::uint32_t id);
+    /// The same for a page that somebody else has initialised so.
+    void init_done() { state_ = wire::State::init_wait; }
     /// Live page: takes over the state in it (a state that no backend enters counts as Closed) and writes the fields
     /// of the header that are ours once more. Rings the guest: the last backend may have died before its ring.
-    void adopt(wire::DeviceType type, std::uint32_t id);
+    void adopt(wire::DeviceType type, std::uint32_t id, std::uint64_t features = 0);
 
     /// Looks at the frontend's state once.
     Step observe() const;
@@ -45,8 +47,8 @@ class Handshake {
     void notify();
 
     wire::State state() const { return state_; }
-    base::DomId domain_id() const { return domain_->id(); }
-    hypervisor::Domain& domain() const { return *domain_; }
+    /// What the frontend says its state is, whatever that may be.
+    wire::State frontend() const;
 
     /// The control page as its concrete structure.
     template <class Control>
@@ -55,9 +57,9 @@ class Handshake {
     }
 
  private:
-    void write_identity(wire::DeviceType type, std::uint32_t id);
+    void write_identity(wire::DeviceType type, std::uint32_t id, std::uint64_t features);
 
-    hypervisor::Domain* domain_;
+    hypervisor::Notifier* guest_;
     base::Mapping control_;
     base::EvtchnPort port_;
     wire::State state_{wire::State::unknown};

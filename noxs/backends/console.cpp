@@ -43,7 +43,7 @@ Result<void> ConsoleBackend::map_ring() {
         return base::fail(base::Code::protocol_error, "ring of " + std::to_string(size) + " bytes, expected 4096");
     }
     const base::GrantRef ref(load_acquire(control().ring_ref));
-    BASE_ASSIGN(base::Mapping mapped, handshake_.domain().map_grant(ref, base::dom0, base::Access::read_write));
+    BASE_ASSIGN(base::Mapping mapped, domain().map_grant(ref, base::dom0, base::Access::read_write));
     return use_ring(std::move(mapped));
 }
 

@@ -29,6 +29,7 @@ ShutdownReason checked(ShutdownReason reason) {
 SysctlBackend::SysctlBackend(hypervisor::Domain& domain, const wire::DeviceEntry& entry, base::Mapping control,
                              BackendListener& listener)
     : Backend(base::EvtchnPort(entry.port)),
+      domain_(&domain),
       listener_(&listener),
       handshake_(domain, base::EvtchnPort(entry.port), std::move(control)) {}
 
@@ -78,7 +79,7 @@ std::optional<Clock::time_point> SysctlBackend::on_event(Clock::time_point) {
 
     // From here on only locals: a listener may destroy this backend.
     BackendListener& listener = *listener_;
-    const base::DomId domain = handshake_.domain_id();
+    const base::DomId domain = domain_->id();
     if (first_ready) {
         listener.on_ready(domain);
     }
@@ -97,7 +98,7 @@ Result<void> SysctlBackend::request(SysctlRequest request) {
     }
     requests_ |= bit(request);
     store_release(control().requests, requests_);
-    return handshake_.domain().notify(port());
+    return domain_->notify(port());
 }
 
 FinalState SysctlBackend::read_final() const {

@@ -51,6 +51,7 @@ class SysctlBackend final : public Backend {
     FinalState read_final() const;
     wire::SysctlControl& control() const { return handshake_.page<wire::SysctlControl>(); }
 
+    hypervisor::Domain* domain_;
     BackendListener* listener_;
     Handshake handshake_;
     std::uint32_t requests_{0};

@@ -12,7 +12,7 @@ foreach(folder noxs base)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} DESTINATION ${NOXS_INSTALL_INCLUDE} COMPONENT noxs
           FILES_MATCHING PATTERN "*.hpp" PATTERN packaging EXCLUDE)
 endforeach()
-install(FILES ${PROJECT_SOURCE_DIR}/hypervisor/hypervisor.hpp
+install(FILES ${PROJECT_SOURCE_DIR}/hypervisor/hypervisor.hpp ${PROJECT_SOURCE_DIR}/hypervisor/data_lane.hpp
         DESTINATION ${NOXS_INSTALL_INCLUDE}/hypervisor COMPONENT noxs)
 
 configure_package_config_file(

@@ -70,7 +70,7 @@ class DataDevice {
     Turn run(Clock::time_point now);
     /// Before the plane stops looking at the device: asks the guest for rings. False: there is work meanwhile.
     bool arm();
-    /// Closing, and the guest is told. `on_closed` follows when it lets go.
+    /// Closing, and the guest is told; it is served until it lets go, and `on_closed` follows.
     void begin_close();
     /// Lets go of all that is the guest's, now or as soon as `quiet`; the control page is left as it is. For removal.
     void retire();
@@ -109,10 +109,10 @@ class DataDevice {
     }
 
  private:
-    bool follow_guest();
+    void follow_guest();
     void establish();
     void leave(wire::State next);
-    bool settle();
+    void settle();
 
     DeviceHost* host_;
     hypervisor::DataLane* lane_;
