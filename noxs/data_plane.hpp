@@ -58,6 +58,7 @@ struct DeviceName {
 
 /// A device that the plane is to serve. Its control page is granted (entry.control_ref) and filled by `describe`.
 struct DeviceOrder {
+    base::DomId domain;
     wire::DeviceEntry entry;
     std::variant<VifSettings, VbdSettings> settings;
     Origin origin;
