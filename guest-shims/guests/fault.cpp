@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The guest that misbehaves, so that tests can see what that does to others. Command line:
 //   fault=KIND (below)   ready=0|1 (say ready first; 1)   exit=CODE (for fault=exit; 3)
+// Those of vif and vbd are frontends that are wrong in one way each: their first device of that type.
 #include "guest-shims/frontends/console.hpp"
 #include "guest-shims/frontends/system.hpp"
 #include "guest-shims/guests/fault_memory.hpp"
 #include "guest-shims/guests/fault_ports.hpp"
+#include "guest-shims/guests/fault_spoof.hpp"
+#include "guest-shims/guests/fault_vbd.hpp"
+#include "guest-shims/guests/fault_vif.hpp"
 #include "guest-shims/platform/process/syscall.hpp"
 #include "guest-shims/platform/xen/hypercall.hpp"
 #include "guest-shims/platform/xen/interface.hpp"
@@ -251,6 +255,26 @@ constexpr Fault faults[] = {
     {"corrupt-event-page", corrupt_event_page, "kvm process"},
     {"close-ports", close_ports, "xen"},
     {"hypercall-flood", hypercall_flood, "xen"},
+    {"vif-ring-ref", vif_ring_ref},
+    {"vif-queues", vif_queues},
+    {"vif-tx-index", vif_tx_index},
+    {"vif-rx-index", vif_rx_index},
+    {"vif-bells", vif_bells},
+    {"vif-endless-packet", vif_endless_packet},
+    {"vif-bad-packets", vif_bad_packets},
+    {"vif-oversized", vif_oversized},
+    {"vif-bad-buffers", vif_bad_buffers},
+    {"vif-noise", vif_noise},
+    {"vif-flood", vif_flood},
+    {"vif-spoof", vif_spoof},
+    {"vbd-ring-ref", vbd_ring_ref},
+    {"vbd-ring-order", vbd_ring_order},
+    {"vbd-index", vbd_index},
+    {"vbd-bells", vbd_bells},
+    {"vbd-noise", vbd_noise},
+    {"vbd-bad-requests", vbd_bad_requests},
+    {"vbd-write-read-only", vbd_write_read_only},
+    {"vbd-read-only-page", vbd_read_only_page},
 };
 
 /// Exit code for a command line that names no fault, or one that did not do any harm.
