@@ -10,6 +10,29 @@
 
 namespace hypervisor::xen {
 
+Result<base::EvtchnPort> reserve_port(const Toolstack& toolstack, base::DomId domain) {
+    const int guest = ::xc_evtchn_alloc_unbound(toolstack.control(), domain.value, base::dom0.value);
+    if (guest < 0) {
+        return base::fail(xen_error(errno, "reserving an event channel"));
+    }
+    return base::EvtchnPort{static_cast<std::uint32_t>(guest)};
+}
+
+Result<void> check_port_waits(const Toolstack& toolstack, base::DomId domain, base::EvtchnPort guest) {
+    xc_evtchn_status_t status{};
+    status.dom = domain.value;
+    status.port = guest.value;
+    if (::xc_evtchn_status(toolstack.control(), &status) != 0) {
+        return base::fail(xen_error(errno, "looking at an event channel"));
+    }
+    if (status.status != EVTCHNSTAT_unbound || status.u.unbound.dom != base::dom0.value) {
+        return base::fail(base::Code::bad_state, "event channel " + std::to_string(guest.value) +
+                                                     " does not wait for this domain: the guest closed it, or another "
+                                                     "program holds it");
+    }
+    return {};
+}
+
 Result<EventPorts> EventPorts::open() {
     EventHandle handle(::xenevtchn_open(library_logger(), 0));
     if (!handle) {
@@ -37,27 +60,13 @@ Result<EventPorts::Local> EventPorts::bind(base::DomId domain, base::EvtchnPort 
 }
 
 Result<EventPorts::Ends> EventPorts::open_channel(const Toolstack& toolstack, base::DomId domain) {
-    const int guest = ::xc_evtchn_alloc_unbound(toolstack.control(), domain.value, base::dom0.value);
-    if (guest < 0) {
-        return base::fail(xen_error(errno, "reserving an event channel"));
-    }
-    const base::EvtchnPort port{static_cast<std::uint32_t>(guest)};
+    BASE_ASSIGN(const auto port, reserve_port(toolstack, domain));
     BASE_ASSIGN(const auto local, bind(domain, port));
     return Ends{port, local};
 }
 
 Result<EventPorts::Local> EventPorts::rebind(const Toolstack& toolstack, base::DomId domain, base::EvtchnPort guest) {
-    xc_evtchn_status_t status{};
-    status.dom = domain.value;
-    status.port = guest.value;
-    if (::xc_evtchn_status(toolstack.control(), &status) != 0) {
-        return base::fail(xen_error(errno, "looking at an event channel"));
-    }
-    if (status.status != EVTCHNSTAT_unbound || status.u.unbound.dom != base::dom0.value) {
-        return base::fail(base::Code::bad_state, "event channel " + std::to_string(guest.value) +
-                                                     " does not wait for this domain: the guest closed it, or another "
-                                                     "program holds it");
-    }
+    BASE_TRY(check_port_waits(toolstack, domain, guest));
     return bind(domain, guest);
 }
 

@@ -13,6 +13,11 @@
 
 namespace hypervisor::xen {
 
+/// Reserves a port of `domain` for this one.
+Result<base::EvtchnPort> reserve_port(const Toolstack& toolstack, base::DomId domain);
+/// Whether `guest`, a port of `domain`, waits for this one to bind to it. Error: bad_state.
+Result<void> check_port_waits(const Toolstack& toolstack, base::DomId domain, base::EvtchnPort guest);
+
 /// This process's ends of event channels, over /dev/xen/evtchn (linux/include/uapi/xen/evtchn.h). A port that has rung
 /// is masked until `listen_again`. bind, unbind and notify from any thread; the rest from one.
 class EventPorts {

@@ -128,7 +128,7 @@ Result<base::DomId> ShellBuilder::create(const Toolstack& toolstack, const Shell
     const bool native = spec.kind == GuestKind::native;
     config.max_vcpus = spec.vcpus;
     config.max_evtchn_port = native ? abi::max_ports - 1 : foreign_ports;
-    config.max_grant_frames = native ? 1 : foreign_grant_frames;
+    config.max_grant_frames = native ? abi::grant_frames : foreign_grant_frames;
     config.max_maptrack_frames = 0;
     config.grant_opts = XEN_DOMCTL_GRANT_version(native ? 1 : 2);
     if (spec.kind != GuestKind::pv) {

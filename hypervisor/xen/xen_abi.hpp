@@ -7,8 +7,8 @@
 //   0x003000  device page    noxs
 //   0x004000  control pages  noxs, up to 104
 //   0x06c000  shared info    Xen's shared_info (XENMAPSPACE_shared_info)
-//   0x06d000  grant table    frame 0, version 1 (XENMAPSPACE_grant_table)
-//   0x06e000  (nothing up to 1 MiB)
+//   0x06d000  grant table    version 1, frame 0 (XENMAPSPACE_grant_table); frames 1 to 7 where a guest asks Xen for them
+//   0x075000  (nothing up to 1 MiB)
 //   0x100000  RAM            up to the domain's memory size; from 3 GiB on it continues at 4 GiB
 //
 // The driver puts shared info and grant table there before the guest runs, so that booting costs no hypercall for them.
@@ -27,14 +27,15 @@ inline constexpr std::uint64_t device_page_gpa = 0x3000;
 inline constexpr std::uint64_t control_gpa = 0x4000;
 inline constexpr std::uint64_t shared_info_gpa = 0x6c000;
 inline constexpr std::uint64_t grant_table_gpa = 0x6d000;
-inline constexpr std::uint64_t low_end_gpa = 0x6e000;
+inline constexpr std::uint64_t low_end_gpa = 0x75000;
 inline constexpr std::uint64_t ram_gpa = 0x100000;
 inline constexpr std::uint64_t low_ram_end = 3ULL << 30;   ///< RAM below 4 GiB ends here at the latest
 inline constexpr std::uint64_t high_ram_gpa = 4ULL << 30;  ///< and goes on here
 /// What our guests' page tables reach: 512 GiB (guest-shims/platform/xen), less the hole below 4 GiB.
 inline constexpr std::uint64_t max_native_memory = 511ULL << 30;
 
-inline constexpr unsigned grant_entries = 512;
+inline constexpr unsigned grant_frames = (low_end_gpa - grant_table_gpa) / 0x1000;
+inline constexpr unsigned entries_of_grant_frame = 512;
 inline constexpr unsigned max_ports = 128;  ///< ports 1 .. 127
 
 inline constexpr std::uint64_t boot_magic = 0x316e65782d786f6e;  // "nox-xen1", little endian

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hypervisor/xen/xen_domain.hpp"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -14,6 +12,7 @@
 #include "hypervisor/xen/memory_plan.hpp"
 #include "hypervisor/xen/shell_builder.hpp"
 #include "hypervisor/xen/xen_driver.hpp"
+#include "hypervisor/xen/xen_lane.hpp"
 
 namespace hypervisor::xen {
 
@@ -133,7 +132,7 @@ void XenDomain::close_channels() {
 }
 
 Result<void> XenDomain::seed_grant(base::GrantRef ref, base::DomId backend, base::Gfn frame) {
-    if (!native() || ref.value >= abi::grant_entries ||
+    if (!native() || ref.value >= abi::entries_of_grant_frame ||
         !is_backed(base::gpa_of(frame), base::page_size, layout_.memory, tag_.control_pages)) {
         return base::fail(base::Code::invalid_argument, "grant outside the table or the domain");
     }
@@ -165,8 +164,27 @@ Result<base::Mapping> XenDomain::map_range(std::uint64_t gpa, std::size_t size) 
     return toolstack().map(id_, first, end.value - first.value);
 }
 
-Result<std::unique_ptr<DataLane>> XenDomain::open_data_lane(std::optional<base::EvtchnPort>) {
-    return base::fail(base::Code::unsupported, "no data lane on this driver");
+Result<std::unique_ptr<DataLane>> XenDomain::open_data_lane(std::optional<base::EvtchnPort> left) {
+    if (!native()) {
+        return base::fail(base::Code::unsupported, "a data lane for somebody else's kernel");
+    }
+    if (destroyed_ || lane_open_->load(std::memory_order_acquire)) {
+        return base::fail(base::Code::bad_state, "the domain has a data lane already, or is destroyed");
+    }
+    if (left) {
+        lane_port_ = *left;
+    }
+    if (!lane_port_) {
+        BASE_ASSIGN(lane_port_, reserve_port(toolstack(), id_));
+    }
+    // adopted() binds to whatever waits.
+    if (const auto index = lane_port_->value - 1; index < locals_.size() && locals_[index] != 0) {
+        driver_.ports().unbind(std::exchange(locals_[index], 0));
+    }
+    BASE_TRY(check_port_waits(toolstack(), id_, *lane_port_));
+    auto lane = XenLane::open(id_, *lane_port_, lane_open_);
+    lane_open_->store(lane.has_value(), std::memory_order_release);
+    return lane;
 }
 
 Result<void> XenDomain::write(std::uint64_t gpa, std::span<const std::byte> bytes) {
@@ -198,16 +216,7 @@ Result<base::Mapping> XenDomain::map_grant(base::GrantRef ref, base::DomId backe
     if (backend != base::dom0) {
         return base::fail(base::Code::unsupported, "backends outside dom0 map their grants themselves");
     }
-    const int protection = access == base::Access::read_only ? PROT_READ : PROT_READ | PROT_WRITE;
-    void* at = ::xengnttab_map_grant_ref(driver_.grants(), id_.value, ref.value, protection);
-    if (at == nullptr) {
-        return base::fail(base::Error{base::Code::permission_denied, errno,
-                                      "Xen does not map grant " + std::to_string(ref.value) + " of domain " +
-                                          std::to_string(id_.value) + ": " + std::strerror(errno)});
-    }
-    auto* grants = driver_.grants();
-    return base::Mapping::take(static_cast<std::byte*>(at), base::page_size,
-                               [grants](std::byte* data, std::size_t) { ::xengnttab_unmap(grants, data, 1); });
+    return map_grant_of(driver_.grants(), id_, ref, access);
 }
 
 Result<void> XenDomain::start(Caller) {

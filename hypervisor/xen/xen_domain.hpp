@@ -2,9 +2,11 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "hypervisor/hypervisor.hpp"
@@ -81,7 +83,9 @@ class XenDomain final : public Domain {
     DomainTag tag_;
     base::Mapping low_;     ///< boot page, start info, device page, control pages, then the grant table
     base::Mapping window_;  ///< RAM from 1 MiB; gone once started
-    std::vector<EventPorts::Local> locals_;  ///< by the guest's port - 1; 0: none
+    std::vector<EventPorts::Local> locals_;      ///< by the guest's port - 1; 0: none
+    std::optional<base::EvtchnPort> lane_port_;  ///< once it has had a lane
+    std::shared_ptr<std::atomic<bool>> lane_open_{std::make_shared<std::atomic<bool>>(false)};
     bool loaded_{false};
     bool started_{false};
     bool paused_{false};

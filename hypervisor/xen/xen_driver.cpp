@@ -68,6 +68,9 @@ Result<void> check_spec(const ShellSpec& spec, const Capabilities& can) {
             base::Code::invalid_argument,
             std::to_string(spec.control_pages) + " devices; expected 1 to " + std::to_string(max_control_pages));
     }
+    if (spec.kind == GuestKind::native && spec.spare_pages >= spec.control_pages) {
+        return base::fail(base::Code::invalid_argument, "more room for later devices than there is for all");
+    }
     return {};
 }
 

@@ -8,5 +8,5 @@
 #define XEN_BOOT_MAGIC_HIGH     0x316e6578
 #define XEN_START_INFO          0x2000
 #define XEN_DEVICE_PAGE         0x3000
-#define XEN_LOW_END             0x6e000
+#define XEN_LOW_END             0x75000
 #define XEN_RAM                 0x100000

@@ -41,4 +41,16 @@ inline std::uint32_t device_ports(const noxs::wire::DevicePage* page,
     return found;
 }
 
+/// Whether there is a network card or a disk on `page` (null: none), at this moment.
+inline bool has_data_device(const noxs::wire::DevicePage* page) {
+    const std::uint32_t count = page == nullptr ? 0 : load_relaxed(page->count);
+    for (std::uint32_t i = 0; i < count && i < noxs::wire::max_devices; ++i) {
+        const auto type = load_relaxed(page->entries[i].type);
+        if (type == noxs::wire::DeviceType::vif || type == noxs::wire::DeviceType::vbd) {
+            return true;
+        }
+    }
+    return false;
+}
+
 }  // namespace guest::xen

@@ -51,9 +51,10 @@ xen::SharedInfo& shared_info() {
     return *reinterpret_cast<xen::SharedInfo*>(abi::shared_info_gpa);
 }
 
-[[gnu::noinline]] void add_to_physmap(std::uint32_t space, std::uint64_t gpa) {
-    const xen::AddToPhysmap where{xen::domid_self, 0, space, 0, base::gfn_of(gpa).value};
-    xen::hypercall<xen::hypercall_memory>(xen::memory_add_to_physmap, &where);
+/// Returns whether Xen did it.
+[[gnu::noinline]] bool add_to_physmap(std::uint32_t space, std::uint64_t index, std::uint64_t gpa) {
+    const xen::AddToPhysmap where{xen::domid_self, 0, space, index, base::gfn_of(gpa).value};
+    return xen::hypercall<xen::hypercall_memory>(xen::memory_add_to_physmap, &where) == 0;
 }
 
 class XenPlatform final : public Platform {
@@ -105,8 +106,17 @@ class XenPlatform final : public Platform {
     /// From the processor, as Xen has none to give.
     void entropy(std::span<std::byte> out) override { processor_entropy(out, monotonic().value); }
 
+    /// One frame serves a guest that has no network and no disk, and costs it no hypercall.
     std::span<base::GrantEntryV1> grant_table() override {
-        return {reinterpret_cast<base::GrantEntryV1*>(abi::grant_table_gpa), abi::grant_entries};
+        if (xen::has_data_device(devices_)) {
+            while (grant_frames_ < abi::grant_frames &&
+                   add_to_physmap(xen::mapspace_grant_table, grant_frames_,
+                                  abi::grant_table_gpa + grant_frames_ * base::page_size)) {
+                ++grant_frames_;
+            }
+        }
+        return {reinterpret_cast<base::GrantEntryV1*>(abi::grant_table_gpa),
+                grant_frames_ * abi::entries_of_grant_frame};
     }
 
     /// Xen carries two bits of reason only; xl knows "crashed" and little else.
@@ -124,6 +134,7 @@ class XenPlatform final : public Platform {
  private:
     const noxs::wire::DevicePage* devices_{nullptr};
     mutable std::uint64_t latest_{0};
+    std::uint64_t grant_frames_{1};
 };
 
 constinit XenPlatform platform;
@@ -143,8 +154,8 @@ Platform* find_xen_platform() {
     }
     write_msr(msr, reinterpret_cast<std::uint64_t>(xen_hypercall_page));
     if (!ours) {
-        add_to_physmap(xen::mapspace_shared_info, abi::shared_info_gpa);
-        add_to_physmap(xen::mapspace_grant_table, abi::grant_table_gpa);
+        add_to_physmap(xen::mapspace_shared_info, 0, abi::shared_info_gpa);
+        add_to_physmap(xen::mapspace_grant_table, 0, abi::grant_table_gpa);
     }
     return &platform;
 }

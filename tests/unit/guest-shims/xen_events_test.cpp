@@ -75,6 +75,15 @@ TEST_F(DevicePortsTest, AFullPageFits) {
     EXPECT_EQ(ports().size(), noxs::wire::max_devices);
 }
 
+TEST_F(DevicePortsTest, FindsNetworkAndDisks) {
+    EXPECT_FALSE(has_data_device(nullptr));
+    add(DeviceType::sysctl, 3);
+    add(DeviceType::console, 4);
+    EXPECT_FALSE(has_data_device(&page));
+    add(DeviceType::vbd, 5);
+    EXPECT_TRUE(has_data_device(&page));
+}
+
 TEST(DevicePorts, NoPageNoPorts) {
     std::array<std::uint32_t, noxs::wire::max_devices> out{};
     EXPECT_EQ(device_ports(nullptr, out), 0U);

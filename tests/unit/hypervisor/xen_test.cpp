@@ -15,6 +15,7 @@
 #include "hypervisor/xen/memory_plan.hpp"
 #include "hypervisor/xen/shell_builder.hpp"
 #include "hypervisor/xen/xen.hpp"
+#include "hypervisor/xen/xen_lane.hpp"
 
 namespace hypervisor::xen {
 namespace {
@@ -101,6 +102,22 @@ TEST(XenMemoryPlan, KnowsWhatIsBacked) {
     EXPECT_FALSE(is_backed(abi::ram_gpa, ~0ULL, mib(4), 2));
     EXPECT_FALSE(is_backed(~0ULL, 2, mib(4), 2));
     EXPECT_FALSE(is_backed(abi::high_ram_gpa, 1, mib(4), 2));
+}
+
+TEST(XenLane, TellsTheKernelWhichEndIsTheGuests) {
+    std::byte local[8];
+    const GrantCopy piece{base::GrantRef{600}, 100, 8, local};
+    const auto in = copy_segment(base::DomId{7}, piece, CopyDirection::from_guest);
+    EXPECT_EQ(in.flags, 1);  // GNTCOPY_source_gref
+    EXPECT_EQ(in.source.foreign.ref, 600U);
+    EXPECT_EQ(in.source.foreign.offset, 100);
+    EXPECT_EQ(in.source.foreign.domid, 7);
+    EXPECT_EQ(in.dest.virt, local);
+    EXPECT_EQ(in.len, 8);
+    const auto out = copy_segment(base::DomId{7}, piece, CopyDirection::to_guest);
+    EXPECT_EQ(out.flags, 2);  // GNTCOPY_dest_gref
+    EXPECT_EQ(out.dest.foreign.ref, 600U);
+    EXPECT_EQ(out.source.virt, local);
 }
 
 TEST(XenDomainTag, RoundTrips) {
