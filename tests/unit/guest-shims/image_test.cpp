@@ -59,13 +59,14 @@ TEST_P(ImageTest, IsAnElf64AtOneMebibyte) {
 }
 
 TEST_P(ImageTest, HasOneRunOfContents) {
+    const unsigned pages = std::string_view(GetParam()) == "fault" ? 8 : 4;  // its many ways to go wrong are all code
     unsigned runs = 0;
     for (const auto& segment : segments) {
         if (segment.p_type == PT_LOAD && segment.p_filesz != 0) {
             ++runs;
             EXPECT_EQ(segment.p_vaddr % 4096, 0U);
             EXPECT_EQ(segment.p_vaddr, segment.p_paddr);
-            EXPECT_LE(segment.p_filesz, 4 * 4096U);
+            EXPECT_LE(segment.p_filesz, pages * 4096U);
         }
     }
     EXPECT_EQ(runs, 1U);
