@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "guest-shims/frontends/system.hpp"
 
+#include <utility>
+
 namespace guest {
 
 namespace wire = noxs::wire;
@@ -13,7 +15,13 @@ System::System(Platform& platform, const BootInfo& boot, std::uint64_t image_end
       sysctl_(platform, devices_.first(wire::DeviceType::sysctl)) {}
 
 PortSet System::wait(std::optional<Nanoseconds> timeout) {
-    platform_.wait(timeout);
+    // A service that writes to the console waits in here too: then it is not called again.
+    Service* const service = std::exchange(service_, nullptr);
+    const bool idle = service == nullptr || service->work(timeout);
+    service_ = service;
+    if (idle) {
+        platform_.wait(timeout);
+    }
     const PortSet pending = platform_.take_pending();
     if (const auto request = sysctl_.request()) {
         sysctl_.acknowledge(*request);

@@ -19,6 +19,18 @@ inline constexpr std::int32_t exit_out_of_memory = 12;  // ENOMEM
 inline constexpr std::int32_t exit_bad_boot_info = 70;  // sysexits.h: EX_SOFTWARE
 inline constexpr std::int32_t exit_panic = 71;
 
+/// Something that has work to do whenever the guest would sleep: a network stack.
+class Service {
+ public:
+    /// Works for a bounded time. Lowers `timeout` to when it wants to be called again. Returns false where there is more
+    /// to do at once. Not called again from within itself.
+    virtual bool work(std::optional<Nanoseconds>& timeout) = 0;
+
+ protected:
+    constexpr Service() = default;
+    ~Service() = default;
+};
+
 /// All that a guest has: made by the entry code, lives on its stack.
 class System {
  public:
@@ -35,8 +47,11 @@ class System {
     void ready() { sysctl_.ready(); }
 
     /// Sleeps until something happens or `timeout` is over; may return for no reason. Honours requests to power off
-    /// or reboot: then it does not return.
+    /// or reboot: then it does not return. The service works before.
     PortSet wait(std::optional<Nanoseconds> timeout = std::nullopt);
+
+    /// At most one; null: none.
+    void set_service(Service* service) { service_ = service; }
 
     /// Memory from the heap. Where there is none, the guest ends with the reason out_of_memory.
     void* allocate(std::size_t size);
@@ -54,6 +69,7 @@ class System {
     Heap heap_;
     Sysctl sysctl_;
     TextSink* panic_sink_{nullptr};
+    Service* service_{nullptr};
 };
 
 /// The guest itself: one per image, in guests/. What it returns is its exit code.
