@@ -10,7 +10,8 @@ set(NOXS_INSTALL_CMAKE ${CMAKE_INSTALL_LIBDIR}/cmake/noxs)
 install(TARGETS noxs hypervisor base ARCHIVE DESTINATION ${NOXS_INSTALL_LIB} COMPONENT noxs)
 foreach(folder noxs base)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} DESTINATION ${NOXS_INSTALL_INCLUDE} COMPONENT noxs
-          FILES_MATCHING PATTERN "*.hpp" PATTERN packaging EXCLUDE)
+          FILES_MATCHING PATTERN "*.hpp"
+          PATTERN packaging EXCLUDE PATTERN uplink EXCLUDE PATTERN forward EXCLUDE)
 endforeach()
 install(FILES ${PROJECT_SOURCE_DIR}/hypervisor/hypervisor.hpp ${PROJECT_SOURCE_DIR}/hypervisor/data_lane.hpp
         DESTINATION ${NOXS_INSTALL_INCLUDE}/hypervisor COMPONENT noxs)
