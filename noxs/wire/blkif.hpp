@@ -38,7 +38,7 @@ struct BlockRequest {
     std::uint8_t segment_count;              //   1  1 .. 11; flush: 0
     std::uint16_t handle;                    //   2
     std::uint32_t reserved;                  //   4
-    std::uint64_t id;                        //   8
+    std::uint64_t id;                        //   8  echoed in the response; see block_answered
     std::uint64_t sector;                    //  16
     BlockSegment segments[direct_segments];  //  24
 };
@@ -70,13 +70,18 @@ struct BlockDiscard {
 static_assert(sizeof(BlockDiscard) == 32);
 
 struct BlockResponse {
-    std::uint64_t id;         //  0
-    BlockOp op;               //  8
-    std::uint8_t reserved0;   //  9
-    std::int16_t status;      // 10  block_*
-    std::uint32_t reserved1;  // 12
+    std::uint64_t id;        //  0
+    BlockOp op;              //  8
+    std::uint8_t reserved0;  //  9
+    std::int16_t status;     // 10  block_*
+    std::uint32_t mark;      // 12  block_answered; reserved in Xen, ignored by frontends
 };
 static_assert(sizeof(BlockResponse) == 16);
+
+/// A backend that takes over a ring finds by it which of the requests it has to do again are responses already, of a
+/// predecessor that died before it could publish them. Where it stands, a request has the upper half of its id: ids of
+/// requests stay below 2^32.
+inline constexpr std::uint32_t block_answered = 0x6b6c6264;
 
 inline constexpr std::int16_t block_okay = 0;          ///< BLKIF_RSP_OKAY
 inline constexpr std::int16_t block_error = -1;        ///< BLKIF_RSP_ERROR
