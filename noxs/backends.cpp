@@ -27,7 +27,7 @@ Made make_console(BackendParams params, Origin origin) {
 struct TypeInfo {
     wire::DeviceType type;
     std::string_view name;
-    Made (*make)(BackendParams, Origin);  // null: a type of the wire format without a backend in this build
+    Made (*make)(BackendParams, Origin);  // null: its backend is the data plane's
 };
 
 constexpr std::array types{
@@ -55,16 +55,17 @@ Result<void> check_supported(wire::DeviceType type) {
         return base::fail(base::Code::unsupported,
                           "no backend for devices of type " + std::to_string(static_cast<unsigned>(type)));
     }
-    if (info->make == nullptr) {
-        return base::fail(base::Code::unsupported, "no backend for " + std::string(info->name) + " devices yet");
-    }
     return {};
 }
 
 Result<std::unique_ptr<Backend>> make_backend(BackendParams params, Origin origin) {
     const wire::DeviceType type = params.entry.type;
     BASE_TRY(check_supported(type));
-    return info_of(type)->make(std::move(params), origin);
+    const TypeInfo& info = *info_of(type);
+    if (info.make == nullptr) {
+        return base::fail(base::Code::unsupported, "the data plane serves " + std::string(info.name) + " devices");
+    }
+    return info.make(std::move(params), origin);
 }
 
 }  // namespace noxs

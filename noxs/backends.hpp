@@ -19,7 +19,7 @@ namespace noxs {
 /// The stable name of a type ("console"); of an unknown one "unknown".
 std::string_view type_name(wire::DeviceType type) noexcept;
 
-/// Error `unsupported` when this build has no backend for devices of this type ("no backend for vif devices yet").
+/// Error `unsupported` when this build has no backend for devices of this type.
 Result<void> check_supported(wire::DeviceType type);
 
 /// Where a control page comes from.
@@ -39,8 +39,8 @@ struct BackendParams {
     ConsoleThrottle console_throttle{};
 };
 
-/// Makes the backend of one device. Errors: unsupported, invalid_argument (control page too small). What a guest wrote
-/// into an adopted page never makes it fail.
+/// Makes the backend of one device. Errors: unsupported (also for vif and vbd: DataPlane::add), invalid_argument (control
+/// page too small). What a guest wrote into an adopted page never makes it fail.
 Result<std::unique_ptr<Backend>> make_backend(BackendParams params, Origin origin);
 
 /// `backend` as its concrete class (SysctlBackend, ConsoleBackend), or null when it is of another type.

@@ -19,6 +19,9 @@ DataDevice::DataDevice(DeviceParams params)
       origin_(params.origin) {}
 
 void DataDevice::begin() {
+    if (!stopped_.empty()) {
+        return;
+    }
     if (origin_ == Origin::fresh) {
         handshake_.init_done();
         return;

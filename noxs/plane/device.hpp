@@ -55,6 +55,14 @@ struct Turn {
     static Turn later(Clock::time_point time, bool moved) { return {Next::later, moved, time}; }
 };
 
+/// What the plane notes of a device: Scheduler's alone.
+struct Schedule {
+    bool active{false};
+    Clock::time_point moved_at{};   ///< when it last found something to do
+    Clock::time_point due{};        ///< in the list of those that wait for a time; else 0
+    std::uint32_t* rings{nullptr};  ///< of its guest since one of its devices moved
+};
+
 /// The handshake, and what becomes of a device, alike for all types (docs/noxs-protocol.md, section 4). A type fills in
 /// the protected half.
 class DataDevice {
@@ -64,7 +72,8 @@ class DataDevice {
     DataDevice(const DataDevice&) = delete;
     DataDevice& operator=(const DataDevice&) = delete;
 
-    /// Once after construction. Adopted: a device that was Connected maps its rings again.
+    /// Once after construction; nothing, if it was stopped already. Adopted: a device that was Connected maps its rings
+    /// again.
     void begin();
     /// The guest rang, or the device asked for it: follows the handshake, then serves. Bounded work. Hot.
     Turn run(Clock::time_point now);
@@ -83,6 +92,8 @@ class DataDevice {
     DeviceStatus status() const;
     DeviceName name() const { return {lane_->domain(), entry_.type, entry_.id}; }
     const wire::DeviceEntry& entry() const { return entry_; }
+
+    Schedule schedule;
 
  protected:
     /// Reads what the frontend published (each field once, checked) and maps its rings. An error stops the device.

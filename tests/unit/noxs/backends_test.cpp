@@ -45,8 +45,8 @@ TEST_F(Backends, NamesWhatIsNotSupported) {
     const auto vif = make(DeviceType::vif);
     ASSERT_FALSE(vif);
     EXPECT_EQ(vif.error().code, base::Code::unsupported);
-    EXPECT_EQ(vif.error().message, "no backend for vif devices yet");
-    EXPECT_EQ(make(DeviceType::vbd).error().message, "no backend for vbd devices yet");
+    EXPECT_EQ(vif.error().message, "the data plane serves vif devices");
+    EXPECT_EQ(make(DeviceType::vbd).error().message, "the data plane serves vbd devices");
     EXPECT_EQ(make(static_cast<DeviceType>(99)).error().message, "no backend for devices of type 99");
     EXPECT_EQ(make(DeviceType::none).error().code, base::Code::unsupported);
 }

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "noxs/plane/core.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.hpp"
+#include "noxs/backends/vbd.hpp"
+#include "noxs/backends/vif.hpp"
+#include "noxs/plane/dead_device.hpp"
+
+namespace noxs {
+
+namespace {
+
+/// Takes the place of a control page that can't be reached.
+base::Mapping own_page() {
+    struct alignas(wire::page_size) Page {
+        std::byte bytes[wire::page_size]{};
+    };
+    auto* page = new Page;
+    return base::Mapping::take(page->bytes, sizeof page->bytes, [page](std::byte*, std::size_t) { delete page; });
+}
+
+}  // namespace
+
+PlaneCore::PlaneCore(const Epoll& epoll, Events& events)
+    : epoll_(&epoll), events_(&events), switchboard_(epoll), blocks_(BlockIo::open()) {
+    if (blocks_) {
+        const auto watched = epoll.watch((*blocks_)->fd(), EPOLLIN, {Source::blocks, 0});
+        blocks_ = watched ? std::move(blocks_) : base::fail(watched.error());
+    }
+    if (!blocks_) {
+        base::log(base::Level::info, "no disks for guests on this host: " + blocks_.error().message);
+    }
+}
+
+PlaneCore::~PlaneCore() {
+    shut();
+}
+
+PlaneCore::Guest* PlaneCore::find(base::DomId domain) const {
+    const auto found = guests_.find(domain.value);
+    return found == guests_.end() ? nullptr : found->second.get();
+}
+
+DataDevice* PlaneCore::find(const DeviceName& name) const {
+    const Guest* guest = find(name.domain);
+    if (guest == nullptr) {
+        return nullptr;
+    }
+    const auto found = std::ranges::find_if(guest->devices, [&](const auto& device) { return device->name() == name; });
+    return found == guest->devices.end() ? nullptr : found->get();
+}
+
+void PlaneCore::add_domain(std::unique_ptr<hypervisor::DataLane> lane, std::optional<std::string> unheard) {
+    const std::uint16_t id = lane->domain().value;
+    auto guest = std::make_unique<Guest>(Guest{std::move(lane)});
+    guest->unheard = std::move(unheard);
+    if (!guests_.try_emplace(id, std::move(guest)).second) {
+        base::log(base::Level::error, "domain " + std::to_string(id) + " has a data lane already");
+    }
+}
+
+std::unique_ptr<DataDevice> PlaneCore::make(DeviceParams params, DeviceOrder& order) {
+    if (auto* disk = std::get_if<VbdSettings>(&order.settings)) {
+        if (!blocks_) {
+            auto dead = std::make_unique<DeadDevice>(std::move(params));
+            dead->stop(blocks_.error().message);
+            return dead;
+        }
+        return make_vbd(std::move(params), std::move(*disk), **blocks_);
+    }
+    const auto& settings = std::get<VifSettings>(order.settings);
+    auto vif = std::make_unique<VifBackend>(std::move(params), settings, switchboard_.find(settings.network), scratch_);
+    vif->plug();
+    return vif;
+}
+
+/// The device has its first turn at once: its guest may have rung before.
+void PlaneCore::add(DeviceOrder order) {
+    Guest* guest = find(order.domain);
+    if (guest == nullptr) {
+        base::log(base::Level::error, "a device of domain " + std::to_string(order.domain.value) + " without a lane");
+        return;
+    }
+    auto control = guest->lane->map_grant(base::GrantRef(order.entry.control_ref), base::Access::read_write);
+    const bool reached = control.has_value() && !guest->unheard;
+    DeviceParams params{*this, *guest->lane, order.entry, reached ? *std::move(control) : own_page(), order.origin};
+    auto& device = *guest->devices.emplace_back(reached ? make(std::move(params), order)
+                                                        : std::make_unique<DeadDevice>(std::move(params)));
+    device.schedule.rings = &guest->rings;
+    if (!reached) {
+        device.stop(guest->unheard ? *guest->unheard : "control page: " + control.error().message);
+    }
+    device.begin();
+    scheduler_.activate(device);
+}
+
+void PlaneCore::close(const DeviceName& name) {
+    if (DataDevice* device = find(name)) {
+        device->begin_close();
+        scheduler_.activate(*device);
+    }
+}
+
+/// It is destroyed by `sweep`, when it is quiet.
+void PlaneCore::retire(Guest& guest, std::unique_ptr<DataDevice> device, Gone gone) {
+    scheduler_.forget(*device);
+    device->retire();
+    guest.leaving.push_back({std::move(device), std::move(gone)});
+    ++leaving_;
+}
+
+void PlaneCore::remove(const DeviceName& name, Gone gone) {
+    const DataDevice* device = find(name);
+    if (device == nullptr) {
+        gone.set_value();
+        return;
+    }
+    Guest& guest = *find(name.domain);
+    const auto at = std::ranges::find(guest.devices, device, &std::unique_ptr<DataDevice>::get);
+    auto taken = std::move(*at);
+    guest.devices.erase(at);
+    retire(guest, std::move(taken), std::move(gone));
+    sweep();
+}
+
+void PlaneCore::remove_domain(base::DomId domain, Gone gone) {
+    const auto at = guests_.find(domain.value);
+    if (at == guests_.end()) {
+        gone.set_value();
+        return;
+    }
+    Guest& guest = *leaving_guests_.emplace_back(std::move(at->second));
+    guests_.erase(at);
+    guest.gone = std::move(gone);
+    epoll_->unwatch(guest.lane->doorbell());
+    for (auto& device : std::exchange(guest.devices, {})) {
+        retire(guest, std::move(device), {});
+    }
+    sweep();
+}
+
+/// Ends what is quiet by now, devices before the lane that they used.
+void PlaneCore::sweep() {
+    const auto end_devices = [this](Guest& guest) {
+        std::erase_if(guest.leaving, [this](Leaving& leaving) {
+            if (!leaving.device->quiet()) {
+                return false;
+            }
+            scheduler_.forget(*leaving.device);  // a request that was in flight may have woken it
+            leaving.device.reset();
+            leaving.gone.set_value();
+            --leaving_;
+            return true;
+        });
+    };
+    for (const auto& [id, guest] : guests_) {
+        if (!guest->leaving.empty()) {
+            end_devices(*guest);
+        }
+    }
+    std::erase_if(leaving_guests_, [&](const auto& guest) {
+        end_devices(*guest);
+        if (!guest->leaving.empty()) {
+            return false;
+        }
+        guest->lane.reset();
+        guest->gone->set_value();
+        return true;
+    });
+}
+
+std::vector<DeviceStatus> PlaneCore::status(base::DomId domain) const {
+    std::vector<DeviceStatus> all;
+    if (const Guest* guest = find(domain)) {
+        for (const auto& device : guest->devices) {
+            all.push_back(device->status());
+        }
+    }
+    return all;
+}
+
+void PlaneCore::shut() {
+    while (!guests_.empty()) {
+        remove_domain(base::DomId(guests_.begin()->first), {});
+    }
+    while (!leaving_guests_.empty()) {
+        epoll_->wait(-1, [](Epoll::Event) {});  // only the requests of disks keep a device
+        (*blocks_)->reap();
+        (*blocks_)->submit();
+        sweep();
+    }
+}
+
+void PlaneCore::on_stopped(DataDevice& device) {
+    events_->put({device.name(), device.stopped()}, Events::Wake::now);
+}
+
+void PlaneCore::on_closed(DataDevice& device) {
+    events_->put({device.name(), std::nullopt}, Events::Wake::now);
+}
+
+}  // namespace noxs

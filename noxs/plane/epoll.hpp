@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <cerrno>
+#include <cstdint>
+
+#include "base/fd.hpp"
+#include "base/result.hpp"
+
+namespace noxs {
+
+/// What a descriptor of the plane's epoll is.
+enum class Source : std::uint8_t { commands, lane, uplink, blocks };
+
+/// The descriptors that the plane sleeps on. `watch` and `unwatch` from any thread.
+class Epoll {
+ public:
+    struct Event {
+        Source source;
+        std::uint32_t id;
+    };
+
+    static base::Result<Epoll> open() {
+        Epoll made;
+        made.fd_.reset(::epoll_create1(EPOLL_CLOEXEC));
+        if (!made.fd_) {
+            return base::fail_errno(errno, "epoll_create1");
+        }
+        return made;
+    }
+    /// `events`: EPOLLIN, or with EPOLLET.
+    base::Result<void> watch(int fd, std::uint32_t events, Event event) const {
+        epoll_event wanted{};
+        wanted.events = events;
+        wanted.data.u64 = std::uint64_t{static_cast<std::uint8_t>(event.source)} << 32 | event.id;
+        if (::epoll_ctl(fd_.get(), EPOLL_CTL_ADD, fd, &wanted) != 0) {
+            return base::fail_errno(errno, "epoll_ctl");
+        }
+        return {};
+    }
+    void unwatch(int fd) const { ::epoll_ctl(fd_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+
+    /// Sleeps for up to `timeout_ms` (-1: without end), calls `each(Event)` for what is ready. A signal counts as none.
+    template <class Each>
+    bool wait(int timeout_ms, Each each) const {
+        epoll_event ready[64];
+        const int count = ::epoll_wait(fd_.get(), ready, std::size(ready), timeout_ms);
+        for (int i = 0; i < count; ++i) {
+            const std::uint64_t data = ready[i].data.u64;
+            each(Event{static_cast<Source>(data >> 32), static_cast<std::uint32_t>(data)});
+        }
+        return count > 0;
+    }
+
+ private:
+    base::Fd fd_;
+};
+
+}  // namespace noxs
