@@ -2,9 +2,11 @@
 // Data lanes against a real chaos-hv, with guests of a few instructions.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
 
 #include "hypervisor/process/process_driver.hpp"
 #include "tests/unit/hypervisor/hv_lane_checks.hpp"
@@ -120,6 +122,25 @@ TEST_F(ProcessLaneTest, OutlivesItsDomain) {
     domains_.clear();
     lane->notify();
     EXPECT_FALSE(lane->take_ring());
+}
+
+TEST_F(ProcessLaneTest, IsServedByAThreadOfItsOwn) {
+    for (const bool own : {true, false}) {
+        auto& domain = run(own);
+        auto lane = open_lane(domain);
+        std::atomic<bool> done{false};
+        std::thread plane([&, lane = std::move(lane)]() mutable {
+            expect_rings_both_ways(*lane);
+            lane.reset();
+            done = true;
+        });
+        while (!done) {
+            EXPECT_TRUE(driver_->poll(seen_, 64));
+            EXPECT_TRUE(domain.info(Detail::state));
+        }
+        plane.join();
+        EXPECT_EQ(seen_.rings.size(), 0U);
+    }
 }
 
 TEST_F(ProcessLaneTest, ChecksGrants) {
