@@ -11,7 +11,7 @@ from rig import chaosd as rig_chaosd
 from rig import host
 from rig.chaosd import Chaosd
 
-pytest_plugins = ["rig.present", "rig.by_driver"]
+pytest_plugins = ["rig.present", "rig.by_driver", "rig.network"]
 
 
 def pytest_configure(config):

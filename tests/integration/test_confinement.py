@@ -21,7 +21,7 @@ VSYSCALL = "[vsyscall]"
 
 # Where what may be mapped lies: hypervisor/process/process_abi.hpp, hypervisor/kvm/hv/monitor_state.hpp
 PLACES = {
-    "process": ((0x10000, 0x85000), (0x100000, MEMORY)),
+    "process": ((0x10000, 0x85000), (0xe0000, 0xe8000), (0x100000, MEMORY)),
     "kvm": ((0x10000, 0x20000), (0x20000, 0x80000), (0x80000, 0x200000), (0x200000, 0x200000 + MEMORY + PAGE_TABLES)),
 }
 VCPUS = {"process": 1, "kvm": 3}

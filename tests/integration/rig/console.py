@@ -15,9 +15,17 @@ class Console:
 
     def read_until(self, wanted):
         while wanted not in self.text:
-            params = self.client.notification("console.output")
-            self.text += base64.b64decode(params["data_b64"]) if "data_b64" in params else params["data"].encode()
+            self._take(self.client.notification("console.output"))
         return self.text
+
+    def read_to_end(self):
+        """Of a guest that ends."""
+        while (message := self.client.any_notification())["method"] != "console.closed":
+            self._take(message["params"])
+        return self.text
+
+    def _take(self, params):
+        self.text += base64.b64decode(params["data_b64"]) if "data_b64" in params else params["data"].encode()
 
     def type(self, text):
         """Returns how many bytes the guest's ring took."""

@@ -56,6 +56,11 @@ def until(condition, timeout=DEADLINE, what="the condition"):
         select.select([], [], [], POLL_INTERVAL)
 
 
+def await_readable(stream, timeout=DEADLINE, what="there is something to read"):
+    ready, _, _ = select.select([stream], [], [], timeout)
+    assert ready, f"{what}: not within {timeout:g} s"
+
+
 def settled(read):
     """What `read` gives when it gives the same twice."""
     seen = []

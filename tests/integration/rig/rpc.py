@@ -90,7 +90,10 @@ class Client:
         """The params of the next notification of this kind; others before it are dropped."""
         deadline = time.monotonic() + timeout
         while True:
-            message = (self.notifications.popleft() if self.notifications
-                       else self.receive(max(0.001, deadline - time.monotonic())))
+            message = self.any_notification(max(0.001, deadline - time.monotonic()))
             if message.get("method") == method and wanted(message["params"]):
                 return message["params"]
+
+    def any_notification(self, timeout=DEADLINE):
+        """The next one, whole."""
+        return self.notifications.popleft() if self.notifications else self.receive(timeout)
