@@ -31,7 +31,7 @@ def locked(path):
 
 
 def initramfs(path, pieces, options, words):
-    chosen = [pieces.base(options.module)]
+    chosen = [pieces.base([*options.module, *(userland.CLIENT_MODULES if options.with_python else ())])]
     if options.with_xl:
         chosen.append(pieces.xl())
     if options.with_python:

@@ -27,7 +27,12 @@ XL_HOST_LIBRARIES = ["libgcc_s.so.1"]  # loaded by name, so ldd does not show it
 PYTHON_PACKAGES = ["python3-pytest", "python3-pytest-xdist", "python3-jsonschema"]
 PYTHON_LEFT_OUT = re.compile(r"/(test|tests|idlelib|tkinter|turtledemo|lib2to3|ensurepip|pydoc_data|__pycache__|"
                              r"config-\S+|_(ssl|hashlib|sqlite3|tkinter|curses\w*|dbm|gdbm)\.\S+|readline\.\S+\.so)(/|$)")
-HOST_TOOLS = ["setpriv", "prlimit"]
+HOST_TOOLS = ["setpriv", "prlimit", "unshare", "nsenter", "losetup"]
+CLIENTS = ["ip", "ping", "curl", "wrk", "nc", "tcpdump"]
+CLIENT_LIBRARIES = ["libnftables.so.1"]  # loaded by name, by chaosd for NAT
+# dom0 has nobody who would load them when they are asked for.
+CLIENT_MODULES = ["tun", "bridge", "veth", "nf_tables", "nft_chain_nat", "nft_masq", "loop"]
+PROGRAMS = ["chaos", "chaosd", "chaos-hv", "chaos-forward"]
 PROJECT = "/chaos"  # where the repository's files are inside
 KERNEL = "/boot/vmlinuz"
 
@@ -133,7 +138,8 @@ class Pieces:
         library = pathlib.Path(os.__file__).parent
         packages = python_packages(PYTHON_PACKAGES)
         control = self.packages.path("libxenmisc4.17", "usr/lib/x86_64-linux-gnu/libxenctrl.so.4.17")
-        tools = [pathlib.Path(path) for name in HOST_TOOLS if (path := shutil.which(name, path="/usr/bin:/bin"))]
+        tools = [pathlib.Path(path) for name in HOST_TOOLS + CLIENTS
+                 if (path := shutil.which(name, path="/usr/bin:/bin:/usr/sbin:/sbin"))]
 
         def make(archive):
             programs = [interpreter, *tools]
@@ -158,6 +164,10 @@ class Pieces:
                 archive.copy(path, f"/usr/bin/{path.name}")
             programs.append(control)  # by which the tests ask Xen itself
             archive.copy(control, f"/usr/lib/x86_64-linux-gnu/{control.name}")
+            for name in CLIENT_LIBRARIES:
+                if (path := pathlib.Path("/usr/lib/x86_64-linux-gnu", name)).exists():
+                    programs.append(path)
+                    archive.copy(path, path)
             for name, path in libraries(programs, self.packages.library_folders()).items():
                 archive.copy(path, name)
 
@@ -168,10 +178,10 @@ class Pieces:
 
     def project(self, archive, build):
         """Our programs, guests, examples and integration tests, where the tests look for them."""
-        for name in ("chaos", "chaosd", "chaos-hv"):
+        for name in PROGRAMS:
             if (build / "bin" / name).exists():
                 add(archive, build / "bin" / name, f"{PROJECT}/build/bin/{name}")
-        for name in ("chaos", "chaosd", "chaos-hv"):
+        for name in PROGRAMS:
             archive.link(f"/usr/local/bin/{name}", f"{PROJECT}/build/bin/{name}")
         for path in sorted([*build.glob("guests/*.elf"), *build.glob("foreign/*.elf")]):
             archive.copy(path, f"{PROJECT}/build/{path.relative_to(build)}")
