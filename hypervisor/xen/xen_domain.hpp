@@ -24,7 +24,8 @@ class XenDriver;
 /// The general registers out of what Xen saves of a vCPU.
 Registers registers_of(const HvmCpu& cpu);
 
-// xen_domain_load.cpp: load and what it takes; xen_domain.cpp: the rest.
+// xen_domain_load.cpp: load and what it takes; xen_domain_channels.cpp: event channels and the data lane; xen_domain.cpp:
+// the rest.
 
 /// The toolstack's handles of one Xen domain. Of a native one: a window onto its pages below 1 MiB for as long as it
 /// lives, and, until it has started, one onto the RAM where images begin, so that loading needs no hypercall.
