@@ -41,7 +41,7 @@ class FakePlatform final : public Platform {
 
     std::vector<std::uint32_t> rung;
     std::string printed;
-    std::array<base::GrantEntryV1, 32> grants{};
+    std::array<base::GrantEntryV1, 512> grants{};
     std::function<void()> while_asleep;
     unsigned waits{0};
 };

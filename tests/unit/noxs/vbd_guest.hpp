@@ -164,7 +164,8 @@ class VbdGuest {
     }
     std::uint32_t put_indirect(wire::BlockOp op, std::uint64_t sector, const std::vector<wire::BlockSegment>& segments,
                                std::uint32_t list_page = data_pages - 1) {
-        std::memcpy(data(list_page), segments.data(), std::min<std::size_t>(4096, segments.size() * 8));
+        std::copy_n(segments.begin(), std::min<std::size_t>(segments.size(), wire::segments_per_page),
+                    reinterpret_cast<wire::BlockSegment*>(data(list_page)));
         wire::BlockEntry entry{};
         entry.indirect.op = wire::BlockOp::indirect;
         entry.indirect.indirect_op = op;
