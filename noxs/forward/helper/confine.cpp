@@ -51,6 +51,7 @@ base::Result<void> filter_calls() {
     constexpr std::uint64_t executable = 0x4;  // PROT_EXEC
     filter.allow(SYS_mmap, {SCMP_A2(SCMP_CMP_MASKED_EQ, executable, 0)});
     filter.allow(SYS_mprotect, {SCMP_A2(SCMP_CMP_MASKED_EQ, executable, 0)});
+    filter.allow(SYS_prlimit64, {SCMP_A2(SCMP_CMP_EQ, 0)});  // reads limits, changes none
     constexpr std::uint64_t type_bits = 0xf;  // without SOCK_CLOEXEC and SOCK_NONBLOCK
     filter.allow(SYS_socket, {SCMP_A0(SCMP_CMP_EQ, AF_INET), SCMP_A1(SCMP_CMP_MASKED_EQ, type_bits, SOCK_STREAM)});
     BASE_ASSIGN(auto program, filter.compile());
