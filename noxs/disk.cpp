@@ -111,7 +111,7 @@ bool takes_direct(const VbdSettings& disk) {
 }
 
 /// Sets the flags that `open_path` could not. A writer's disk passes by the page cache, the disk that many guests read
-/// is in it once: docs/decisions/0010.
+/// is in it once: docs/decisions/0009.
 Result<void> choose_cache(const VbdSettings& disk, DiskAccess access) {
     const int flags = ::fcntl(disk.disk.get(), F_GETFL) & ~O_NONBLOCK;
     const bool direct = access == DiskAccess::read_write && takes_direct(disk);
