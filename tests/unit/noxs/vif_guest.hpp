@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "noxs/backends/vif.hpp"
+#include "noxs/backends/vif_control.hpp"
+#include "noxs/shared.hpp"
 #include "tests/support/fake_domain.hpp"
 #include "tests/unit/noxs/frame_builder.hpp"
 
