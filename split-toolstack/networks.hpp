@@ -28,7 +28,7 @@ enum class UplinkKind : std::uint8_t {
 };
 
 struct NetworkSettings {
-    std::string name;       ///< also of its tap device: at most 15 characters
+    std::string name;       ///< also of its tap device ("chaos0" for the default network): at most 15 characters
     noxs::Ipv4Net address;  ///< the gateway's (the tap's) own, and the prefix of all addresses: "10.0.0.1/24"
     UplinkKind uplink{UplinkKind::none};
     std::string bridge;  ///< of UplinkKind::bridge
@@ -60,9 +60,11 @@ class Networks {
     static Result<std::unique_ptr<Networks>> open(std::string state_dir, noxs::DataPlane& plane);
     virtual ~Networks() = default;
 
-    /// Errors: name_in_use, invalid_argument, permission_denied (a tap without privilege: says what needs it).
+    /// Without an address it gets a range of its own (10.108.0.1/16 and up). The default network, which is there already,
+    /// is given an uplink. Errors: name_in_use, invalid_argument, permission_denied (a tap without privilege: says what
+    /// needs it).
     virtual Result<void> create(const NetworkSettings& settings) = 0;
-    /// Error: no_such_network (not_found), bad_state while guests are on it.
+    /// The default network becomes what it was at first. Error: not_found, bad_state while guests are on it.
     virtual Result<void> remove(std::string_view name) = 0;
     virtual Result<NetworkView> view(std::string_view name) = 0;
     virtual std::vector<NetworkView> list() = 0;
@@ -72,20 +74,29 @@ class Networks {
     /// What the vifs of one domain become, without taking anything: unknown network, address outside its range or of the
     /// gateway, MAC or IP of another vif (of this list too), no address left. `config` is the whole list; where it leaves
     /// ip or mac open they are chosen: the lowest free address, a locally administered MAC made from it (02:..).
-    /// Error messages begin with "vifs[1]: ". Hot.
+    /// Error messages begin with "vifs[1].ip: ". Hot.
     virtual Result<std::vector<noxs::VifSettings>> plan(const std::vector<VifConfig>& config) = 0;
     /// Takes the addresses for `domain`, vif ids from `first_id` up. They are free (just planned, or from a record).
     virtual void take(base::DomId domain, std::uint32_t first_id, const std::vector<noxs::VifSettings>& vifs) = 0;
     virtual void give_back(base::DomId domain, std::uint32_t id) = 0;
     /// All of the domain's, and its forwards.
     virtual void give_back(base::DomId domain) = 0;
+    /// Addresses and forwards of a domain that goes on under another id (a restart).
+    virtual void hand_over(base::DomId from, base::DomId to) = 0;
 
     // ---- published ports
 
     /// Publishes a port of `domain` (its first vif with an address, or the one of `forward.guest` when given). host_port
     /// 0: any free one; returns it. Errors: bad_state (port in use, no vif), permission_denied (port below 1024).
     virtual Result<Forward> publish(base::DomId domain, Forward forward) = 0;
+    /// Error: not_found.
     virtual Result<void> unpublish(noxs::Ipv4 listen, std::uint16_t host_port) = 0;
+
+    // ---- for the event loop
+
+    /// Readable when a process that publishes ports has died: `poll` starts it anew.
+    virtual int poll_fd() const = 0;
+    virtual void poll() = 0;
 };
 
 }  // namespace split

@@ -58,7 +58,7 @@ Server::Server(base::Fd listener, const Ipv4Net& address)
 void Server::run() {
     while (needed()) {
         const int found = wait();
-        if (found == 0 && !greeted_) {
+        if (found == 0 && !greeted_ && polls_.size() == connections_at) {
             return;
         }
         const std::size_t connected = connections_.size();
@@ -87,7 +87,7 @@ int Server::wait() {
     for (const Connection& connection : connections_) {
         polls_.push_back({connection.socket.get(), POLLIN, 0});
     }
-    std::uint32_t timeout = greeted_ ? ~0U : first_hello_ms;
+    std::uint32_t timeout = std::exchange(unsent_, false) ? 0 : greeted_ ? ~0U : first_hello_ms;
     const std::size_t own = polls_.size();
     ports_.fill(polls_, timeout);
     if (polls_.size() > most_polls_) {
@@ -165,6 +165,7 @@ void Server::receive_frames() {
         if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
             return;
         }
+        unsent_ = true;
         if (size <= 0) {
             frames_.reset();  // the daemon is gone: clients wait for the next one
             return;

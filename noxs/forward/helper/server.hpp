@@ -44,6 +44,7 @@ class Server {
     std::size_t most_polls_;
     bool greeted_{false};
     bool stopped_{false};
+    bool unsent_{false};  ///< libslirp may have packets that waited for what just came (ARP): don't sleep on them
     std::array<std::byte, sizeof(FrameHeader) + max_frame> buffer_;
 };
 

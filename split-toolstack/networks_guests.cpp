@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// What guests have of their networks: addresses and published ports.
+#include <algorithm>
+#include <iterator>
+
+#include "base/log.hpp"
+#include "split-toolstack/networks_host.hpp"
+
+namespace split {
+
+void HostNetworks::take(base::DomId domain, std::uint32_t first_id, const std::vector<noxs::VifSettings>& vifs) {
+    std::uint32_t id = first_id;
+    for (const noxs::VifSettings& vif : vifs) {
+        if (Network* network = look(vif.network)) {
+            network->addresses.take(vif.ipv4.address, vif.mac);
+            taken_[domain.value].push_back({id, network, vif.ipv4.address, vif.mac});
+        }
+        ++id;
+    }
+}
+
+void HostNetworks::give_back(base::DomId domain, std::uint32_t id) {
+    const auto found = taken_.find(domain.value);
+    if (found == taken_.end()) {
+        return;
+    }
+    std::erase_if(found->second, [&](const Taken& vif) {
+        if (vif.id == id) {
+            vif.network->addresses.give_back(vif.ip, vif.mac);
+            drop_ports(*vif.network, domain, vif.ip);
+        }
+        return vif.id == id;
+    });
+    if (found->second.empty()) {
+        taken_.erase(found);
+    }
+}
+
+void HostNetworks::give_back(base::DomId domain) {
+    if (const auto found = taken_.find(domain.value); found != taken_.end()) {
+        for (const Taken& vif : found->second) {
+            vif.network->addresses.give_back(vif.ip, vif.mac);
+        }
+        taken_.erase(found);
+    }
+    for (const auto& [name, network] : networks_) {
+        drop_ports(*network, domain, std::nullopt);
+    }
+}
+
+void HostNetworks::drop_ports(Network& network, base::DomId domain, std::optional<noxs::Ipv4> guest) {
+    std::vector<Forward> gone;
+    std::ranges::copy_if(network.ports.all(), std::back_inserter(gone), [&](const Forward& forward) {
+        return forward.domain == domain && (!guest || forward.guest == *guest);
+    });
+    for (const Forward& forward : gone) {
+        network.ports.remove(forward.listen, forward.host_port);
+    }
+    if (!gone.empty()) {
+        save(network);
+    }
+}
+
+void HostNetworks::hand_over(base::DomId from, base::DomId to) {
+    if (auto node = taken_.extract(from.value)) {
+        node.key() = to.value;
+        taken_.insert(std::move(node));
+    }
+    for (const auto& [name, network] : networks_) {
+        bool changed = false;
+        for (Forward& forward : network->ports.all()) {
+            if (forward.domain == from) {
+                forward.domain = to;
+                changed = true;
+            }
+        }
+        if (changed) {
+            save(*network);
+        }
+    }
+}
+
+void HostNetworks::save(const Network& network) const {
+    if (const auto saved = save_network(dir_, network.record()); !saved) {
+        base::log(base::Level::warn, saved.error().message);
+    }
+}
+
+Result<const Taken*> HostNetworks::vif_of(base::DomId domain, const Forward& forward) const {
+    const auto found = taken_.find(domain.value);
+    if (found != taken_.end()) {
+        for (const Taken& vif : found->second) {
+            if (vif.ip && (!forward.guest || forward.guest == vif.ip) &&
+                (forward.network.empty() || forward.network == vif.network->settings.name)) {
+                return &vif;
+            }
+        }
+    }
+    return base::fail(base::Code::bad_state,
+                      forward.guest ? words("the guest has no vif with the address ", noxs::text_of(forward.guest))
+                                    : std::string("the guest has no vif to publish a port of"));
+}
+
+Result<Forward> HostNetworks::publish(base::DomId domain, Forward forward) {
+    if (forward.guest_port == 0) {
+        return base::fail(base::Code::invalid_argument, "the guest's port is 0; expected 1 to 65535");
+    }
+    BASE_ASSIGN(const Taken* vif, vif_of(domain, forward));
+    for (const auto& [name, network] : networks_) {
+        const Forward* other =
+            forward.host_port == 0 ? nullptr : network->ports.find(forward.listen, forward.host_port);
+        if (other != nullptr) {
+            return base::fail(base::Code::bad_state,
+                              words("port ", noxs::text_of(other->listen), ":", other->host_port,
+                                    " of the host is published already, for domain ", other->domain.value));
+        }
+    }
+    forward.domain = domain;
+    forward.network = vif->network->settings.name;
+    forward.guest = vif->ip;
+    BASE_ASSIGN(forward, vif->network->ports.add(std::move(forward)));
+    if (auto saved = save_network(dir_, vif->network->record()); !saved) {
+        vif->network->ports.remove(forward.listen, forward.host_port);
+        return std::unexpected(std::move(saved).error());
+    }
+    return forward;
+}
+
+Result<void> HostNetworks::unpublish(noxs::Ipv4 listen, std::uint16_t host_port) {
+    for (const auto& [name, network] : networks_) {
+        if (network->ports.find(listen, host_port) != nullptr) {
+            network->ports.remove(listen, host_port);
+            save(*network);
+            return {};
+        }
+    }
+    return base::fail(base::Code::not_found,
+                      words("port ", noxs::text_of(listen), ":", host_port, " is not published"));
+}
+
+void HostNetworks::poll() {
+    for (const auto& [name, network] : networks_) {
+        if (network->ports.died()) {
+            const auto revived = network->ports.revive();
+            network->uplink_error = revived ? std::string() : revived.error().message;
+            base::log(base::Level::warn, words("network '", name, "': chaos-forward, which publishes ports, died; ",
+                                               revived ? "started anew" : network->uplink_error));
+        }
+    }
+}
+
+}  // namespace split
