@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "chaos/config/units.hpp"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace chaos {
 
@@ -66,6 +69,18 @@ std::string size_text(base::Bytes size) {
     return "0B";
 }
 
+std::optional<std::uint64_t> parse_rate(std::string_view text) {
+    constexpr std::pair<std::string_view, std::uint64_t> rates[] = {
+        {"Kbit", 1'000}, {"Mbit", 1'000'000}, {"Gbit", 1'000'000'000}, {"bit", 1}};
+    for (const auto& [name, bits] : rates) {
+        if (text.ends_with(name)) {
+            const auto number = parse_number(text.substr(0, text.size() - name.size()));
+            return number && *number <= ~std::uint64_t{0} / bits ? std::optional(*number * bits) : std::nullopt;
+        }
+    }
+    return std::nullopt;
+}
+
 std::optional<std::uint64_t> parse_cpus(std::string_view text) {
     constexpr std::uint64_t last_cpu = 63;
     std::uint64_t cpus = 0;
@@ -125,6 +140,20 @@ bool is_ipv4(std::string_view text) {
         }
     }
     return true;
+}
+
+bool is_ipv6(std::string_view text) {
+    constexpr std::uint64_t longest_prefix = 128;
+    const std::size_t slash = text.find('/');
+    if (slash != std::string_view::npos) {
+        const auto prefix = parse_number(text.substr(slash + 1));
+        if (!prefix || *prefix > longest_prefix) {
+            return false;
+        }
+        text = text.substr(0, slash);
+    }
+    in6_addr address{};
+    return text.size() < INET6_ADDRSTRLEN && ::inet_pton(AF_INET6, std::string(text).c_str(), &address) == 1;
 }
 
 bool is_mac(std::string_view text) {

@@ -17,6 +17,9 @@ std::optional<base::Bytes> parse_size(std::string_view text);
 /// The shortest exact form: "8MiB", "4KiB", "1000B".
 std::string size_text(base::Bytes size);
 
+/// "100Mbit", "1Gbit", "64Kbit", "8000bit" to bits a second; empty: it is no rate, or beyond 64 bits.
+std::optional<std::uint64_t> parse_rate(std::string_view text);
+
 /// A list of CPUs, "0-3,5", to a bit per CPU. Empty: it is none, or names a CPU above 63.
 std::optional<std::uint64_t> parse_cpus(std::string_view text);
 
@@ -28,8 +31,9 @@ std::optional<std::uint64_t> parse_number(std::string_view text);
 base::Result<void> check_name(std::string_view name);
 inline constexpr std::size_t max_name = 63;
 
-/// An IPv4 address with or without prefix length; a MAC address; the name of a network interface.
+/// An IPv4 or IPv6 address with or without prefix length; a MAC address; the name of a network interface.
 bool is_ipv4(std::string_view text);
+bool is_ipv6(std::string_view text);
 bool is_mac(std::string_view text);
 bool is_interface(std::string_view text);
 

@@ -13,6 +13,7 @@
 #include "chaos/config/file.hpp"
 #include "chaos/config/units.hpp"
 #include "chaos/config/vm_config.hpp"
+#include "chaos/config/vm_device_fields.hpp"
 
 namespace chaos {
 
@@ -23,7 +24,6 @@ constexpr base::Bytes largest_memory = base::mib(1 << 20);
 constexpr base::Bytes largest_console_log = base::mib(16);
 constexpr std::uint64_t most_vcpus = 64;
 constexpr std::size_t longest_cmdline = 2047;
-constexpr std::size_t most_devices = 100;  // noxs: room of a device page
 
 Result<void> read_text(const Node& node, std::string& into) {
     BASE_ASSIGN(const std::string_view text, node.string());
@@ -35,19 +35,6 @@ Result<void> read_name(const Node& node, VmReader& reader) {
     BASE_TRY(read_text(node, reader.config.name));
     const auto good = check_name(reader.config.name);
     return good ? Result<void>() : node.fail(good.error().message);
-}
-
-Result<void> read_path(const Node& node, const VmReader& reader, std::string& into) {
-    BASE_ASSIGN(const std::string_view text, node.string());
-    if (text.empty()) {
-        return node.fail("the path is empty; expected a file");
-    }
-    const std::string_view directory = node.value().argument >= 0 ? reader.argument_directory : reader.directory;
-    if (directory.empty() && !text.starts_with('/')) {
-        return node.unexpected("an absolute path (the request has no \"base\" to start from)");
-    }
-    into = absolute_path(text, directory);
-    return {};
 }
 
 // A file that is not there is a mistake in the configuration, and only here its position is known.
@@ -211,82 +198,6 @@ Result<void> read_on_crash(const Node& node, VmReader& reader) {
     return read_end_action(node, reader.config.on_crash);
 }
 
-template <bool (*valid)(std::string_view)>
-Result<void> read_checked(const Node& node, std::string& into, std::string_view expected) {
-    BASE_TRY(read_text(node, into));
-    return valid(into) ? Result<void>() : node.unexpected(expected);
-}
-
-constexpr Field<split::VifConfig> vif_fields[] = {
-    {"ip",
-     [](const Node& n, split::VifConfig& vif) {
-         return read_checked<is_ipv4>(n, vif.ip, "an IPv4 address as \"10.0.0.2\" or \"10.0.0.2/24\"");
-     }},
-    {"mac",
-     [](const Node& n, split::VifConfig& vif) {
-         return read_checked<is_mac>(n, vif.mac, "a MAC address as \"00:16:3e:00:00:01\"");
-     }},
-    {"bridge",
-     [](const Node& n, split::VifConfig& vif) {
-         return read_checked<is_interface>(n, vif.bridge, "the name of a bridge as \"xenbr0\"");
-     }},
-};
-
-struct VbdReader {
-    split::VbdConfig vbd;
-    const VmReader& vm;
-};
-
-Result<void> read_vbd_word(const Node& node, std::span<const std::string_view> words, std::string& into) {
-    BASE_ASSIGN(const std::size_t index, node.word(words));
-    into = words[index];
-    return {};
-}
-
-constexpr std::array<std::string_view, 2> vbd_types{"file", "phy"};
-constexpr std::array<std::string_view, 4> vbd_accesses{"ro", "rw", "r", "w"};
-
-constexpr Field<VbdReader> vbd_fields[] = {
-    {"target", [](const Node& n, VbdReader& r) { return read_file_path(n, r.vm, r.vbd.target); }},
-    {"type", [](const Node& n, VbdReader& r) { return read_vbd_word(n, vbd_types, r.vbd.type); }},
-    {"vdev", [](const Node& n,
-                VbdReader& r) { return read_checked<is_interface>(n, r.vbd.vdev, "a device name as \"xvda\""); }},
-    {"access", [](const Node& n, VbdReader& r) { return read_vbd_word(n, vbd_accesses, r.vbd.access); }},
-};
-
-Result<void> check_list(const Node& node) {
-    if (!node.value().is(json::Type::array)) {
-        return node.unexpected("an array of objects");
-    }
-    if (node.value().children.size() > most_devices) {
-        return node.fail("has " + std::to_string(node.value().children.size()) + " devices; expected at most " +
-                         std::to_string(most_devices));
-    }
-    return {};
-}
-
-Result<void> read_vifs(const Node& node, VmReader& reader) {
-    BASE_TRY(check_list(node));
-    for (std::size_t i = 0; i < node.value().children.size(); ++i) {
-        BASE_TRY(read_object(Node(node, node.value().children[i], i), vif_fields, reader.config.vifs.emplace_back()));
-    }
-    return {};
-}
-
-Result<void> read_vbds(const Node& node, VmReader& reader) {
-    BASE_TRY(check_list(node));
-    for (std::size_t i = 0; i < node.value().children.size(); ++i) {
-        VbdReader vbd{{}, reader};
-        const Node element(node, node.value().children[i], i);
-        BASE_TRY(read_object(element, vbd_fields, vbd));
-        if (vbd.vbd.target.empty()) {
-            return element.fail("the key \"target\" is missing; expected the path of a disk image");
-        }
-        reader.config.vbds.push_back(std::move(vbd.vbd));
-    }
-    return {};
-}
-
 constexpr Field<VmReader> vm_fields[] = {
     {"name", read_name},
     {"kernel", read_kernel},
@@ -317,19 +228,30 @@ constexpr auto root_keys = keys_of(vm_fields);
 constexpr auto vcpus_keys = keys_of(vcpus_fields);
 constexpr auto xen_keys = keys_of(xen_fields);
 constexpr auto console_keys = keys_of(console_fields);
-constexpr auto vif_keys = keys_of(vif_fields);
-constexpr auto vbd_keys = keys_of(vbd_fields);
 
 }  // namespace
+
+Result<void> read_path(const Node& node, const VmReader& reader, std::string& into) {
+    BASE_ASSIGN(const std::string_view text, node.string());
+    if (text.empty()) {
+        return node.fail("the path is empty; expected a file");
+    }
+    const std::string_view directory = node.value().argument >= 0 ? reader.argument_directory : reader.directory;
+    if (directory.empty() && !text.starts_with('/')) {
+        return node.unexpected("an absolute path (the request has no \"base\" to start from)");
+    }
+    into = absolute_path(text, directory);
+    return {};
+}
 
 Result<void> read_vm_fields(const Node& root, VmReader& reader) {
     return read_object(root, vm_fields, reader);
 }
 
 std::span<const std::string_view> vm_keys(std::string_view path) {
-    constexpr std::pair<std::string_view, std::span<const std::string_view>> objects[] = {
+    const std::pair<std::string_view, std::span<const std::string_view>> objects[] = {
         {"", root_keys},           {"vcpus", vcpus_keys}, {"xen", xen_keys},
-        {"console", console_keys}, {"vifs", vif_keys},    {"vbds", vbd_keys}};
+        {"console", console_keys}, {"vifs", vif_keys()},  {"vbds", vbd_keys()}};
     for (const auto& [name, keys] : objects) {
         if (name == path) {
             return keys;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "chaos/config/node.hpp"
@@ -14,6 +15,9 @@ struct VmReader {
     std::string_view directory;           ///< of relative paths in the document; empty: they are errors
     std::string_view argument_directory;  ///< of relative paths in overrides; empty: they are errors
 };
+
+/// A path that is not empty, made absolute.
+Result<void> read_path(const Node& node, const VmReader& reader, std::string& into);
 
 /// Reads every key of vm.json. Which keys must be there is the caller's business.
 Result<void> read_vm_fields(const Node& root, VmReader& reader);

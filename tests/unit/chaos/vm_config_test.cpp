@@ -92,6 +92,29 @@ TEST_F(VmConfig, ReadsEveryKey) {
     EXPECT_EQ(config.vbds[0].target, folder_ + "/rd");
 }
 
+TEST_F(VmConfig, ReadsNetworkAndDisks) {
+    const auto config = with(R"("vifs": [{"mac": "02:00:00:00:00:AA", "ip6": "fd00::2/64", "rate": "100Mbit",
+                                          "spoof_check": false}, {"ip": "10.0.0.2", "bridge": "a"},
+                                         {"ip": "10.0.0.2", "bridge": "b"}],
+                                "vbds": [{"target": "k.elf"}, {"target": "k.elf", "vdev": "xvda", "access": "r"},
+                                         {"target": "k.elf", "type": "file"}])");
+    ASSERT_EQ(config.vifs.size(), 3U);
+    EXPECT_EQ(config.vifs[0].mac, "02:00:00:00:00:aa");
+    EXPECT_EQ(config.vifs[0].ip6, "fd00::2/64");
+    EXPECT_EQ(config.vifs[0].rate, 100'000'000U);
+    EXPECT_FALSE(config.vifs[0].check_source);
+    EXPECT_TRUE(config.vifs[1].check_source);
+    ASSERT_EQ(config.vbds.size(), 3U);
+    EXPECT_EQ(config.vbds[0].vdev, "xvdb") << "the first name that nobody asked for";
+    EXPECT_EQ(config.vbds[2].vdev, "xvdc");
+    EXPECT_FALSE(config.vbds[0].read_only());
+    EXPECT_TRUE(config.vbds[1].read_only());
+}
+
+TEST_F(VmConfig, LeavesDisksThatAreNotThereToThoseWhoOpenThem) {
+    EXPECT_EQ(with(R"("vbds": [{"target": "nowhere.img"}])").vbds[0].target, folder_ + "/nowhere.img");
+}
+
 TEST_F(VmConfig, HasTheDefaultsOfTheStruct) {
     const auto config = good(R"({"kernel": "k.elf"})");
     const split::VmConfig defaults;
@@ -148,6 +171,17 @@ TEST_F(VmConfig, NamesFileLineColumnAndPathOfEachMistake) {
         {R"("vifs": [{}, {"mac": "1:2"}])", "vm.json:2:22: vifs[1].mac: got the string \"1:2\"; expected a MAC"},
         {R"("vifs": [{"ip": "10.0.0.256"}])", "vifs[0].ip: got"},
         {R"("vifs": [{"bridge": "a-name-that-is-too-long"}])", "vifs[0].bridge: got"},
+        {R"("vifs": [{"mac": "01:00:00:00:00:01"}])", "vifs[0].mac: got the string \"01:00:00:00:00:01\"; expected"},
+        {R"("vifs": [{"ip6": "fd00::g"}])", "vifs[0].ip6: got"},
+        {R"("vifs": [{"rate": "fast"}])", "vifs[0].rate: got the string \"fast\"; expected a rate as \"100Mbit\""},
+        {R"("vifs": [{"rate": 10}])", "vifs[0].rate: got the number 10"},
+        {R"("vifs": [{"spoof_check": 1}])", "vifs[0].spoof_check: got the number 1"},
+        {R"("vifs": [{"mac": "02:00:00:00:00:aa"}, {"mac": "02:00:00:00:00:AA"}])",
+         "vm.json:2:48: vifs[1].mac: '02:00:00:00:00:aa' is that of vifs[0] too"},
+        {R"("vifs": [{"ip": "10.0.0.2/24"}, {}, {"ip": "10.0.0.2"}])", "vifs[2].ip: '10.0.0.2' is that of vifs[0] too"},
+        {R"("vbds": [{"target": "k.elf", "type": "phy"}])", "/k.elf' is no block device"},
+        {R"("vbds": [{"target": "k.elf", "vdev": "xvdb"}, {"target": "k.elf", "vdev": "xvdb"}])",
+         "vbds[1].vdev: 'xvdb' is that of vbds[0] too"},
         {R"("vbds": [{"vdev": "xvda"}])", "vm.json:2:10: vbds[0]: the key \"target\" is missing"},
         {R"("vbds": [{"target": "k.elf", "access": "x"}])", "vbds[0].access: got the string \"x\""},
         {R"("ramdisk": "nowhere")", "vm.json:2:12: ramdisk: cannot read '"},
@@ -327,6 +361,24 @@ TEST(Units, SizesAndTheirText) {
     EXPECT_EQ(size_text(base::mib(8)), "8MiB");
     EXPECT_EQ(size_text(base::kib(6)), "6KiB");
     EXPECT_EQ(size_text(base::Bytes{0}), "0B");
+}
+
+TEST(Units, Rates) {
+    EXPECT_EQ(parse_rate("100Mbit"), 100'000'000U);
+    EXPECT_EQ(parse_rate("8bit"), 8U);
+    EXPECT_EQ(parse_rate("2Gbit"), 2'000'000'000U);
+    for (const char* bad : {"", "bit", "8", "1.5Mbit", "-1bit", "8mbit", "99999999999Gbit"}) {
+        EXPECT_FALSE(parse_rate(bad).has_value()) << bad;
+    }
+}
+
+TEST(Units, Ipv6Addresses) {
+    for (const char* good : {"::1", "fd00::2/64", "1:2:3:4:5:6:7:8", "::/0"}) {
+        EXPECT_TRUE(is_ipv6(good)) << good;
+    }
+    for (const char* bad : {"", "10.0.0.1", "fd00::2/129", "fd00::2/", "1:2", "fd00:::1", "fe80::1%eth0"}) {
+        EXPECT_FALSE(is_ipv6(bad)) << bad;
+    }
 }
 
 TEST(Units, CpuLists) {
