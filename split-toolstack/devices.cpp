@@ -2,6 +2,7 @@
 #include "split-toolstack/devices.hpp"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "noxs/backends/xen_console.hpp"
@@ -14,13 +15,32 @@ namespace {
 using noxs::wire::DeviceEntry;
 using noxs::wire::DeviceType;
 
-constexpr DeviceType prepared_types[Devices::prepared_count] = {DeviceType::sysctl, DeviceType::console};
-
 std::optional<Clock::time_point> earlier(std::optional<Clock::time_point> a, std::optional<Clock::time_point> b) {
     return a && b ? std::min(*a, *b) : (a ? a : b);
 }
 
+/// The device that a shell of `shape` has on control page `page`.
+std::pair<DeviceType, std::uint32_t> prepared_device(const Shape& shape, unsigned page) {
+    if (page < basic_devices) {
+        return {page == 0 ? DeviceType::sysctl : DeviceType::console, 0};
+    }
+    const unsigned data = page - basic_devices;
+    return data < shape.vifs ? std::pair{DeviceType::vif, data} : std::pair{DeviceType::vbd, data - shape.vifs};
+}
+
+DeviceEntry entry_on_page(const hypervisor::Layout& layout, unsigned page) {
+    DeviceEntry entry{};
+    entry.backend = base::dom0.value;
+    entry.control_ref = Devices::first_control_ref - page;
+    entry.control_gfn = layout.control_first.value + page;
+    return entry;
+}
+
 }  // namespace
+
+std::string device_text(DeviceType type, std::uint32_t id) {
+    return words(noxs::type_name(type), " ", id);
+}
 
 std::string console_path(const std::string& console_dir, base::DomId id) {
     return words(console_dir, "/", id.value, ".log");
@@ -36,48 +56,57 @@ Result<void> check_devices(const VmConfig& config, hypervisor::GuestKind kind) {
                                                          : config.vbds.empty() ? "vifs"
                                                                                : "vifs and vbds"));
     }
-    if (!config.vifs.empty()) {
-        BASE_TRY(noxs::check_supported(DeviceType::vif));
-    }
-    if (!config.vbds.empty()) {
-        BASE_TRY(noxs::check_supported(DeviceType::vbd));
+    if (const std::size_t data = config.vifs.size() + config.vbds.size(); data > max_data_devices) {
+        return base::fail(base::Code::limit_reached,
+                          words(data, " vifs and vbds: a guest can have ", max_data_devices, " of them together"));
     }
     return {};
 }
 
-Result<void> Devices::open_channels(hypervisor::Domain& domain) {
-    entries_.reserve(prepared_count);
+Result<void> Devices::open_channels(hypervisor::Domain& domain, const Shape& shape) {
+    const unsigned count = basic_devices + shape.vifs + shape.vbds;
     const hypervisor::Layout& layout = domain.layout();
-    if (layout.control_pages < prepared_count) {
+    if (layout.control_pages < count) {
         return base::fail(base::Code::internal,
-                          words("a shell with ", layout.control_pages, " control pages, expected ", prepared_count));
+                          words("a shell with ", layout.control_pages, " control pages, expected ", count));
     }
     // One for both: an event channel is the dearest part of a domain after its memory (docs/decisions/0005).
     BASE_ASSIGN(const auto port, domain.open_channel());
-    for (std::uint32_t i = 0; i < prepared_count; ++i) {
-        DeviceEntry entry{};
-        entry.type = prepared_types[i];
-        entry.backend = base::dom0.value;
-        entry.control_ref = first_control_ref - i;
-        entry.port = port.value;
-        entry.control_gfn = layout.control_first.value + i;
+    base::EvtchnPort data_port;
+    if (count > basic_devices) {
+        BASE_ASSIGN(data_port, open_lane(domain, std::nullopt));
+    }
+    entries_.reserve(count);
+    for (unsigned i = 0; i < count; ++i) {
+        DeviceEntry entry = entry_on_page(layout, i);
+        std::tie(entry.type, entry.id) = prepared_device(shape, i);
+        entry.port = is_data(entry.type) ? data_port.value : port.value;
         entries_.push_back(entry);
     }
     return {};
 }
 
 Result<void> Devices::write_pages(hypervisor::Domain& domain) {
+    page_.emplace();
     for (const DeviceEntry& entry : entries_) {
-        BASE_TRY(domain.seed_grant(base::GrantRef{entry.control_ref}, base::dom0, base::Gfn{entry.control_gfn}));
-        BASE_TRY(page_.add(entry));
+        BASE_TRY(page_->add(entry));
     }
-    return page_.publish(domain);
+    // The spare ones too: once the guest runs the grant table is its own.
+    for (unsigned i = 0; i < domain.layout().control_pages; ++i) {
+        const DeviceEntry entry = entry_on_page(domain.layout(), i);
+        BASE_TRY(domain.seed_grant(base::GrantRef{entry.control_ref}, base::dom0, base::Gfn{entry.control_gfn}));
+    }
+    return page_->publish(domain);
 }
 
 Result<void> Devices::make_backends(hypervisor::Domain& domain, const BackendSite& site) {
-    backends_.reserve(entries_.size());
-    for (const DeviceEntry& entry : entries_) {
-        BASE_TRY(make_backend(domain, entry, site, VmConfig{}.console_log, noxs::Origin::fresh));
+    backends_.reserve(basic_devices);
+    for (std::size_t i = 0; i < basic_devices; ++i) {
+        BASE_TRY(make_backend(domain, entries_[i], site, VmConfig{}.console_log, noxs::Origin::fresh));
+    }
+    if (entries_.size() > basic_devices) {
+        data_first_ = entries_[basic_devices].control_gfn;
+        BASE_ASSIGN(data_pages_, domain.map_pages(base::Gfn{data_first_}, entries_.size() - basic_devices));
     }
     return {};
 }
@@ -124,10 +153,10 @@ Result<void> Devices::make_backend(hypervisor::Domain& domain, const DeviceEntry
 }
 
 Result<void> Devices::drop_console(hypervisor::Domain& domain) {
-    BASE_TRY(page_.remove(DeviceType::console, 0));
+    BASE_TRY(page().remove(DeviceType::console, 0));
     std::erase_if(backends_, [](const auto& backend) { return backend->type() == DeviceType::console; });
     std::erase_if(entries_, [](const auto& entry) { return entry.type == DeviceType::console; });
-    return page_.publish(domain);
+    return page().publish(domain);
 }
 
 Result<void> Devices::fit(hypervisor::Domain& domain, const VmConfig& config) {
@@ -143,6 +172,7 @@ Result<void> Devices::fit(hypervisor::Domain& domain, const VmConfig& config) {
 Result<Devices> Devices::adopt(hypervisor::Domain& domain, const Record& record, const BackendSite& site) {
     Devices devices;
     devices.entries_ = record.devices;
+    devices.generation_ = record.generation;
     if (record.kind != hypervisor::GuestKind::native) {
         BASE_TRY(devices.open_console(domain, record.config, site, noxs::Origin::adopted));
         return devices;
@@ -154,7 +184,9 @@ Result<Devices> Devices::adopt(hypervisor::Domain& domain, const Record& record,
             return base::fail(base::Code::protocol_error, words("its record names control page ", entry.control_gfn,
                                                                 ", it has ", layout.control_pages, " from ", first));
         }
-        BASE_TRY(devices.make_backend(domain, entry, site, record.config.console_log, noxs::Origin::adopted));
+        if (!is_data(entry.type)) {
+            BASE_TRY(devices.make_backend(domain, entry, site, record.config.console_log, noxs::Origin::adopted));
+        }
     }
     return devices;
 }

@@ -28,11 +28,33 @@ enum class Life : std::uint8_t {
 /// What the user last asked a living guest to do.
 enum class Asked : std::uint8_t { nothing, power_off, reboot };
 
+/// What is under way with the network and disks of a domain.
+struct DataState {
+    struct Leaving {
+        noxs::wire::DeviceType type;
+        std::uint32_t id;
+        Clock::time_point until;  ///< then it is taken away, whatever the guest does
+    };
+    /// A disk that an adopted guest had and that could not be opened again.
+    struct MissingDisk {
+        std::uint32_t id;
+        Clock::time_point until;  ///< it is tried again until then
+        std::string why;
+        bool given_up{false};
+    };
+
+    bool served{false};      ///< the data plane has its lane
+    bool bequeathed{false};  ///< its addresses go to its successor
+    std::vector<Leaving> leaving;
+    std::vector<MissingDisk> missing;
+};
+
 /// A domain that the user knows of. A few hundred bytes: there may be thousands.
 struct LiveDomain {
     Record record;
     std::unique_ptr<hypervisor::Domain> domain;
     Devices devices;
+    DataState data;
     Life life{Life::loaded};
     Asked asked{Asked::nothing};
     bool ready{false};

@@ -22,6 +22,24 @@ bool was_dead_shell(const LiveDomain& live, const Ending& ending, Clock::time_po
            now - live.begin < moment;
 }
 
+/// Without the devices that were about to go.
+VmConfig config_of_successor(const LiveDomain& live) {
+    VmConfig config = live.record.config;
+    config.vifs.clear();
+    config.vbds.clear();
+    for (std::size_t i = 0; i < live.record.vifs.size(); ++i) {
+        if (!live.record.vifs[i].leaving) {
+            config.vifs.push_back(live.record.config.vifs[i]);
+        }
+    }
+    for (std::size_t i = 0; i < live.record.vbds.size(); ++i) {
+        if (!live.record.vbds[i].leaving) {
+            config.vbds.push_back(live.record.config.vbds[i]);
+        }
+    }
+    return config;
+}
+
 EventKind event_of(const Ending& ending) {
     return ending.state == State::crashed ? EventKind::crashed : EventKind::shutdown;
 }
@@ -34,6 +52,7 @@ void ToolstackImpl::finish_death(base::DomId domain, const hypervisor::Death& de
         return;
     }
     live->death = death;
+    stop_serving(*live);
     // The guest may have said things that nobody has looked at yet: ready, its reason, the last of its console.
     live->devices.on_all(Clock::now());
     if (auto* console = live->devices.console()) {
@@ -136,7 +155,7 @@ bool ToolstackImpl::forget(LiveDomain& live, Ending ending) {
 }
 
 void ToolstackImpl::restart(LiveDomain& live, Ending ending) {
-    const VmConfig config = live.record.config;
+    const VmConfig config = config_of_successor(live);
     if (ending.kind != EndKind::reboot) {
         emit(event_of(ending), live, ending.text, ending.code);
     }
@@ -147,7 +166,7 @@ void ToolstackImpl::restart(LiveDomain& live, Ending ending) {
 
 /// Without the pool: its other shells may be as dead.
 void ToolstackImpl::relaunch(LiveDomain& live, Ending ending) {
-    const VmConfig config = live.record.config;
+    const VmConfig config = config_of_successor(live);
     base::log(base::Level::info, words("domain ", live.id().value, " '", live.name(),
                                        "' was made from a dead shell and is made anew: ", ending.text));
     succeed(live, std::move(ending),
@@ -159,15 +178,27 @@ void ToolstackImpl::relaunch(LiveDomain& live, Ending ending) {
              .shells = Shells::fresh});
 }
 
-void ToolstackImpl::succeed(LiveDomain& live, Ending ending, const Launch& order) {
+void ToolstackImpl::succeed(LiveDomain& live, Ending ending, Launch order) {
     const base::DomId old = live.id();
     const std::string how = ending.text;
+    Heritage heritage{.from = old, .vifs = {}};
+    for (const VifRecord& vif : live.record.vifs) {
+        if (vif.leaving) {
+            networks_->give_back(old, vif.id);
+        } else {
+            heritage.vifs.push_back(vif);
+        }
+    }
+    order.heritage = &heritage;
+    live.data.bequeathed = true;
     if (!forget(live, std::move(ending))) {
+        live.data.bequeathed = false;
         return;
     }
     if (const auto id = launch(order)) {
         observer_.on_event({EventKind::rebooted, old, order.config.name, words(id->value), 0});
     } else {
+        networks_->give_back(old);
         ++metrics_.failed;
         observer_.on_event(
             {EventKind::crashed, old, order.config.name, words(how, "; restart failed: ", id.error().message), 0});
@@ -192,6 +223,7 @@ void ToolstackImpl::keep_console(LiveDomain& live) {
 Result<void> ToolstackImpl::remove(LiveDomain& live) {
     // Off the disk first: should the daemon end here, the next one destroys a domain that has no record.
     BASE_TRY(registry_.remove(live.id()));
+    stop_serving(live);
     // One that is being loaded goes when its loader is done with it.
     if (auto destroyed = live.domain ? live.domain->destroy() : Result<void>(); !destroyed) {
         if (const auto saved = registry_.save(live.record); !saved) {
@@ -199,6 +231,7 @@ Result<void> ToolstackImpl::remove(LiveDomain& live) {
         }
         return base::fail(std::move(destroyed).error().in(words("domain ", live.id().value)));
     }
+    give_back_addresses(live);
     keep_console(live);
     domains_.erase(live.id());
     pool_->set_domains(static_cast<unsigned>(domains_.size()));

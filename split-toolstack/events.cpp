@@ -47,6 +47,7 @@ void ToolstackImpl::poll() {
         finish_death(domain, death);
     }
     take_loaded();
+    poll_plane();
     if (lost_) {
         observer_.on_lost(*lost_);
         return;
@@ -136,6 +137,8 @@ void ToolstackImpl::due(base::DomId domain, Clock::time_point now) {
         live->console_at.reset();
         look_again(domain, live->devices.on_all(now));
     }
+    force_detaches(*live, now);
+    look_for_disks(*live, now);
 }
 
 void ToolstackImpl::force_by(LiveDomain& live, Clock::time_point when) {

@@ -5,23 +5,23 @@
 #include <utility>
 
 #include "split-toolstack/prepare.hpp"
+#include "split-toolstack/words.hpp"
 
 namespace split {
 
-hypervisor::ShellSpec shell_spec(base::Bytes memory, unsigned vcpus) {
-    return {.memory = memory, .vcpus = vcpus, .control_pages = Devices::prepared_count};
+Shape shape_of(const FlavourSettings& settings) {
+    return {.memory = settings.memory, .vcpus = settings.vcpus, .vifs = settings.vifs, .vbds = settings.vbds};
 }
 
-hypervisor::ShellSpec shell_spec(base::Bytes memory, unsigned vcpus, hypervisor::GuestKind kind) {
-    auto spec = shell_spec(memory, vcpus);
-    spec.kind = kind;
-    return spec;
+std::string text_of(const Shape& shape) {
+    if (shape.vifs + shape.vbds == 0) {
+        return words(shape.memory, " and ", shape.vcpus, " vcpus");
+    }
+    return words(shape.memory, ", ", shape.vcpus, " vcpus, ", shape.vifs, " vifs and ", shape.vbds, " vbds");
 }
 
 Flavour::Flavour(const FlavourSettings& settings)
-    : spec_(shell_spec(settings.memory, settings.vcpus)),
-      settings_(settings),
-      demand_(settings.floor, settings.ceiling) {
+    : shape_(shape_of(settings)), settings_(settings), demand_(settings.floor, settings.ceiling) {
     publish_target();
 }
 

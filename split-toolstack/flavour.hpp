@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "split-toolstack/demand.hpp"
+#include "split-toolstack/shape.hpp"
 #include "split-toolstack/shell.hpp"
 #include "split-toolstack/spsc_ring.hpp"
 #include "split-toolstack/toolstack.hpp"
@@ -18,10 +19,8 @@ namespace split {
 /// The most shells of one flavour.
 inline constexpr unsigned max_shells = 4096;
 
-/// The shell that serves a native guest of this shape: one page each for sysctl and console.
-hypervisor::ShellSpec shell_spec(base::Bytes memory, unsigned vcpus);
-/// The one for a guest of `kind`. Only native ones are kept in the pool.
-hypervisor::ShellSpec shell_spec(base::Bytes memory, unsigned vcpus, hypervisor::GuestKind kind);
+/// The shape that the flavour's shells have.
+Shape shape_of(const FlavourSettings& settings);
 
 /// The shells of one shape. The refill thread pushes, the main thread claims; each field says whose it is.
 class Flavour {
@@ -30,7 +29,7 @@ class Flavour {
     /// Destroys what is still parked.
     ~Flavour();
 
-    const hypervisor::ShellSpec& spec() const { return spec_; }
+    const Shape& shape() const { return shape_; }
 
     // ---- main thread
 
@@ -75,7 +74,7 @@ class Flavour {
     std::unique_ptr<Shell> next();
     void publish_target();
 
-    hypervisor::ShellSpec spec_;
+    Shape shape_;
     FlavourSettings settings_;                   // main
     Demand demand_;                              // main
     std::vector<std::unique_ptr<Shell>> stash_;  // main: taken from the ring to look for a dead one

@@ -112,22 +112,23 @@ Result<ToolstackImpl::Images> ToolstackImpl::find_images(const VmConfig& config)
 Result<void> ToolstackImpl::check(const VmConfig& config) {
     BASE_TRY(admit(config));
     BASE_TRY(find_images(config));
+    BASE_TRY(plan_devices(config, nullptr));
     return {};
 }
 
-Result<std::unique_ptr<Shell>> ToolstackImpl::prepare_once(const hypervisor::ShellSpec& spec, const VmConfig& config) {
-    return spec.kind == hypervisor::GuestKind::native ? prepare_shell(*hypervisor_, spec, site())
-                                                      : prepare_foreign(*hypervisor_, spec, config);
+Result<std::unique_ptr<Shell>> ToolstackImpl::prepare_once(const Shape& shape, const VmConfig& config) {
+    return shape.kind == hypervisor::GuestKind::native ? prepare_shell(*hypervisor_, shape, site())
+                                                       : prepare_foreign(*hypervisor_, shape, config);
 }
 
-Result<std::unique_ptr<Shell>> ToolstackImpl::prepare_now(const hypervisor::ShellSpec& spec, const VmConfig& config) {
-    auto shell = prepare_once(spec, config);
+Result<std::unique_ptr<Shell>> ToolstackImpl::prepare_now(const Shape& shape, const VmConfig& config) {
+    auto shell = prepare_once(shape, config);
     for (unsigned i = 0; !shell && i < max_sacrifices; ++i) {
         const Code code = shell.error().code;
         if ((code != Code::limit_reached && code != Code::no_memory) || !pool_->sacrifice()) {
             break;
         }
-        shell = prepare_once(spec, config);
+        shell = prepare_once(shape, config);
     }
     return shell;
 }
@@ -197,26 +198,30 @@ Result<base::DomId> ToolstackImpl::launch_once(const Launch& order, bool& from_p
     Timing timing{};
     Stopwatch watch(timing);
     BASE_ASSIGN(const auto images, find_images(order.config));
-    const auto spec = shell_spec(order.config.memory, order.config.vcpus, images.image.kind);
-    const auto now = watch.lap(Phase::image);
-    auto claim = order.shells == Shells::pooled ? pool_->claim(spec, now) : Pool::Claim{};
+    watch.lap(Phase::image);
+    BASE_ASSIGN(auto plan, plan_devices(order.config, order.heritage));
+    const auto shape = shape_of(order.config, images.image.kind);
+    const auto now = watch.lap(Phase::devices);
+    auto claim = order.shells == Shells::pooled ? pool_->claim(shape, now) : Pool::Claim{};
     watch.lap(Phase::claim);
     from_pool = claim.shell != nullptr;
     if (!from_pool) {
-        BASE_ASSIGN(claim.shell, prepare_now(spec, order.config));
+        BASE_ASSIGN(claim.shell, prepare_now(shape, order.config));
         watch.restart();
     }
     auto live = make_live(order, images, *claim.shell);
-    base::ScopeGuard undo([this, &live] { abandon(*live); });
+    base::ScopeGuard undo([this, &live, &order] { abandon(*live, order.heritage); });
     Record& record = live->record;
     record.from_pool = from_pool;
     if (!live->foreign()) {
         BASE_TRY(live->devices.fit(*live->domain, record.config));
     }
-    record.devices = live->devices.entries();
+    record_devices(*live, plan);
     watch.lap(Phase::devices);
     BASE_TRY(registry_.save(record));
     watch.lap(Phase::record);
+    serve(*live, std::move(plan), order.heritage);
+    watch.lap(Phase::devices);
     for (const auto phase : {Phase::image, Phase::claim, Phase::devices, Phase::record}) {
         record.timing[static_cast<std::size_t>(phase)] = timing[static_cast<std::size_t>(phase)];
     }
@@ -306,7 +311,12 @@ LiveDomain& ToolstackImpl::publish(std::unique_ptr<LiveDomain> live) {
     return in;
 }
 
-void ToolstackImpl::abandon(LiveDomain& live) {
+void ToolstackImpl::abandon(LiveDomain& live, const Heritage* heritage) {
+    stop_serving(live);
+    if (heritage != nullptr) {
+        networks_->hand_over(live.id(), heritage->from);  // there may be another attempt
+    }
+    give_back_addresses(live);
     if (const auto removed = registry_.remove(live.id()); !removed) {
         base::log(base::Level::warn, removed.error().message);
     }

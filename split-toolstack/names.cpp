@@ -105,6 +105,20 @@ std::optional<EndAction> action_from_name(std::string_view name) noexcept {
     return std::nullopt;
 }
 
+std::string free_vdev(const std::vector<VbdConfig>& disks) {
+    constexpr std::size_t letters = 26;
+    for (std::size_t i = 0;; ++i) {
+        std::string name = "xvd";
+        if (i >= letters) {
+            name += static_cast<char>('a' + i / letters - 1);
+        }
+        name += static_cast<char>('a' + i % letters);
+        if (std::ranges::find(disks, name, &VbdConfig::vdev) == disks.end()) {
+            return name;
+        }
+    }
+}
+
 std::string_view kind_name(hypervisor::GuestKind kind) noexcept {
     switch (kind) {
         case hypervisor::GuestKind::native: return "native";
@@ -148,6 +162,9 @@ std::string_view event_name(EventKind kind) noexcept {
         case EventKind::destroyed: return "destroyed";
         case EventKind::adopted: return "adopted";
         case EventKind::lost: return "lost";
+        case EventKind::attached: return "attached";
+        case EventKind::detached: return "detached";
+        case EventKind::device_stopped: return "device_stopped";
     }
     return "lost";
 }

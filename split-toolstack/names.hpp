@@ -2,7 +2,9 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
 #include "hypervisor/hypervisor.hpp"
@@ -20,6 +22,9 @@ bool is_number(std::string_view name) noexcept;
 
 /// True for well-formed UTF-8 without NUL: what a registry file and a guest's command line can hold.
 bool is_clean_text(std::string_view text) noexcept;
+
+/// The first of "xvda", "xvdb" ... that no disk of `disks` has.
+std::string free_vdev(const std::vector<VbdConfig>& disks);
 
 std::string_view action_name(EndAction action) noexcept;
 std::optional<EndAction> action_from_name(std::string_view name) noexcept;

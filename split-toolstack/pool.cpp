@@ -39,6 +39,11 @@ Result<void> Pool::check(const FlavourSettings& settings) const {
                           words("pool flavour: memory ", settings.memory, " and ", settings.vcpus,
                                 " vcpus, expected whole pages and at least 1"));
     }
+    if (settings.vifs > max_data_devices || settings.vbds > max_data_devices - settings.vifs) {
+        return base::fail(base::Code::invalid_argument,
+                          words("pool flavour: ", settings.vifs, " vifs and ", settings.vbds,
+                                " vbds, expected at most ", max_data_devices, " together"));
+    }
     if (settings.floor > settings.ceiling || settings.ceiling > max_shells) {
         return base::fail(base::Code::invalid_argument,
                           words("pool flavour: floor ", settings.floor, ", ceiling ", settings.ceiling,
@@ -49,11 +54,11 @@ Result<void> Pool::check(const FlavourSettings& settings) const {
 
 Result<void> Pool::set(const FlavourSettings& settings) {
     BASE_TRY(check(settings));
-    const auto known = find(shell_spec(settings.memory, settings.vcpus));
+    const auto known = find(shape_of(settings));
     if (settings.ceiling == 0) {
         if (!known) {
-            return base::fail(base::Code::not_found, words("pool flavour of ", settings.memory, " and ", settings.vcpus,
-                                                           " vcpus: there is none"));
+            return base::fail(base::Code::not_found,
+                              words("pool flavour of ", text_of(shape_of(settings)), ": there is none"));
         }
         remove(known);
     } else if (known) {
@@ -73,15 +78,15 @@ void Pool::remove(const std::shared_ptr<Flavour>& flavour) {
     std::erase(flavours_, flavour);
 }
 
-std::shared_ptr<Flavour> Pool::find(const hypervisor::ShellSpec& spec) const {
+std::shared_ptr<Flavour> Pool::find(const Shape& shape) const {
     const auto found =
-        std::ranges::find_if(flavours_, [&spec](const auto& flavour) { return flavour->spec() == spec; });
+        std::ranges::find_if(flavours_, [&shape](const auto& flavour) { return flavour->shape() == shape; });
     return found == flavours_.end() ? nullptr : *found;
 }
 
-Pool::Claim Pool::claim(const hypervisor::ShellSpec& spec, Clock::time_point now) {
+Pool::Claim Pool::claim(const Shape& shape, Clock::time_point now) {
     for (const auto& flavour : flavours_) {
-        if (flavour->spec() != spec) {
+        if (flavour->shape() != shape) {
             continue;
         }
         auto shell = flavour->claim(now);

@@ -11,7 +11,7 @@
 
 namespace split {
 
-/// Shells kept ready, by flavour. Which flavour serves a domain: the one of exactly its memory and vCPUs. Flavours exist
+/// Shells kept ready, by flavour. Which flavour serves a domain: the one of exactly its shape. Flavours exist
 /// because they are configured, never because somebody asked for their shape once. Main thread only.
 class Pool {
  public:
@@ -31,7 +31,7 @@ class Pool {
         const Flavour* flavour{nullptr};
     };
     /// Takes a live shell of this shape. Hot: no lock, no allocation.
-    Claim claim(const hypervisor::ShellSpec& spec, Clock::time_point now);
+    Claim claim(const Shape& shape, Clock::time_point now);
 
     /// The launch that claimed from `flavour` (null: from none) is done: the refill may think of working.
     void launched(const Flavour* flavour, Clock::time_point now) { refill_->launched(now, flavour); }
@@ -53,7 +53,7 @@ class Pool {
 
  private:
     Pool(std::unique_ptr<Refill> refill, unsigned capacity) : refill_(std::move(refill)), capacity_(capacity) {}
-    std::shared_ptr<Flavour> find(const hypervisor::ShellSpec& spec) const;
+    std::shared_ptr<Flavour> find(const Shape& shape) const;
     void remove(const std::shared_ptr<Flavour>& flavour);
     Result<void> check(const FlavourSettings& settings) const;
 

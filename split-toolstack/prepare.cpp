@@ -10,14 +10,14 @@
 
 namespace split {
 
-Result<std::unique_ptr<Shell>> prepare_shell(hypervisor::Hypervisor& hypervisor, const hypervisor::ShellSpec& spec,
+Result<std::unique_ptr<Shell>> prepare_shell(hypervisor::Hypervisor& hypervisor, const Shape& shape,
                                              const BackendSite& site) {
     auto shell = std::make_unique<Shell>();
     Stopwatch watch(shell->timing);
-    BASE_ASSIGN(shell->domain, hypervisor.create_shell(spec));
+    BASE_ASSIGN(shell->domain, hypervisor.create_shell(shell_spec(shape)));
     watch.lap(Phase::reserve);
     base::ScopeGuard undo([&shell] { discard(std::move(shell)); });
-    BASE_TRY(shell->devices.open_channels(*shell->domain));
+    BASE_TRY(shell->devices.open_channels(*shell->domain, shape));
     watch.lap(Phase::channels);
     BASE_TRY(shell->devices.write_pages(*shell->domain));
     watch.lap(Phase::noxs_pages);
@@ -27,11 +27,11 @@ Result<std::unique_ptr<Shell>> prepare_shell(hypervisor::Hypervisor& hypervisor,
     return shell;
 }
 
-Result<std::unique_ptr<Shell>> prepare_foreign(hypervisor::Hypervisor& hypervisor, const hypervisor::ShellSpec& spec,
+Result<std::unique_ptr<Shell>> prepare_foreign(hypervisor::Hypervisor& hypervisor, const Shape& shape,
                                                const VmConfig& config) {
     auto shell = std::make_unique<Shell>();
     Stopwatch watch(shell->timing);
-    BASE_ASSIGN(shell->domain, hypervisor.create_shell(spec));
+    BASE_ASSIGN(shell->domain, hypervisor.create_shell(shell_spec(shape)));
     watch.lap(Phase::reserve);
     base::ScopeGuard undo([&shell] { discard(std::move(shell)); });
     if (config.console) {

@@ -6,16 +6,17 @@
 #include "base/result.hpp"
 #include "hypervisor/hypervisor.hpp"
 #include "split-toolstack/devices.hpp"
+#include "split-toolstack/shape.hpp"
 #include "split-toolstack/shell.hpp"
 
 namespace split {
 
 /// The prepare phases: reserve, channels, noxs pages, park. Thread-safe. On error nothing is left.
-Result<std::unique_ptr<Shell>> prepare_shell(hypervisor::Hypervisor& hypervisor, const hypervisor::ShellSpec& spec,
+Result<std::unique_ptr<Shell>> prepare_shell(hypervisor::Hypervisor& hypervisor, const Shape& shape,
                                              const BackendSite& site);
 
 /// The same for a foreign guest: reserve and, with a console, channels. It has no backends before its image is in.
-Result<std::unique_ptr<Shell>> prepare_foreign(hypervisor::Hypervisor& hypervisor, const hypervisor::ShellSpec& spec,
+Result<std::unique_ptr<Shell>> prepare_foreign(hypervisor::Hypervisor& hypervisor, const Shape& shape,
                                                const VmConfig& config);
 
 /// Destroys a shell that nobody uses; a driver that can't is only logged, the next daemon will find the domain.

@@ -48,6 +48,7 @@ Result<void> ToolstackImpl::reconcile() {
     for (const auto& [id, record] : records) {
         report_lost(record);
     }
+    remove_stray_forwards();
     return remove_stray_logs();
 }
 
@@ -79,6 +80,7 @@ void ToolstackImpl::adopt(std::unique_ptr<hypervisor::Domain> domain, Record rec
     const auto* sysctl = fresh->devices.sysctl();
     fresh->ready = fresh->foreign() ? fresh->life == Life::started : sysctl != nullptr && sysctl->ready();
     LiveDomain& live = domains_.insert(std::move(fresh));
+    take_recorded_addresses(live);
     ++metrics_.adopted;
     emit(EventKind::adopted, live);
     if (live.ready && live.record.ready_ns == 0) {
@@ -88,6 +90,7 @@ void ToolstackImpl::adopt(std::unique_ptr<hypervisor::Domain> domain, Record rec
         deaths_.emplace_back(live.id(), info.death);
         return;
     }
+    serve_adopted(live);
     if (const auto resumed = resume(live, info); !resumed) {
         warn(resumed.error());
     }
@@ -122,6 +125,17 @@ void ToolstackImpl::report_lost(const Record& record) {
         warn(removed.error());
     }
     observer_.on_event({EventKind::lost, record.id, record.config.name, "it ended with its hypervisor", 0});
+}
+
+/// Ports that are published for domains that are no more.
+void ToolstackImpl::remove_stray_forwards() {
+    for (const auto& network : networks_->list()) {
+        for (const Forward& forward : network.forwards) {
+            if (domains_.find(forward.domain) == nullptr) {
+                networks_->give_back(forward.domain);
+            }
+        }
+    }
 }
 
 Result<void> ToolstackImpl::remove_stray_logs() {

@@ -102,6 +102,9 @@ void append_config(std::string& out, const VmConfig& config) {
         item.text("ip", vif.ip);
         item.text("mac", vif.mac);
         item.text("bridge", vif.bridge);
+        item.text("ip6", vif.ip6);
+        item.number("rate", vif.rate);
+        item.flag("spoof_check", vif.check_source);
     });
     append_array(object.name("vbds"), config.vbds, [&out](const VbdConfig& vbd) {
         ObjectWriter item(out);
@@ -109,6 +112,47 @@ void append_config(std::string& out, const VmConfig& config) {
         item.text("type", vbd.type);
         item.text("vdev", vbd.vdev);
         item.text("access", vbd.access);
+    });
+}
+
+void append_vif(std::string& out, const VifRecord& vif) {
+    ObjectWriter item(out);
+    const noxs::VifSettings& settings = vif.settings;
+    item.number("id", vif.id);
+    item.flag("leaving", vif.leaving);
+    item.text("mac", text_of(settings.mac));
+    item.number("mtu", settings.mtu);
+    item.text("ip", text_of(settings.ipv4));
+    item.text("gateway", text_of(settings.ipv4_gateway));
+    item.text("ip6", text_of(settings.ipv6));
+    item.number("ip6_prefix", settings.ipv6_prefix);
+    item.text("gateway6", text_of(settings.ipv6_gateway));
+    item.text("network", settings.network);
+    item.flag("spoof_check", settings.check_source);
+    item.number("rate", settings.rate);
+}
+
+void append_device(std::string& out, const noxs::wire::DeviceEntry& device) {
+    ObjectWriter item(out);
+    item.number("type", static_cast<std::uint16_t>(device.type));
+    item.number("id", device.id);
+    item.number("backend", device.backend);
+    item.number("control_ref", device.control_ref);
+    item.number("port", device.port);
+    item.number("control_gfn", device.control_gfn);
+}
+
+/// Only of a guest that has, or had, network or disks.
+void append_data_devices(ObjectWriter& object, std::string& out, const Record& record) {
+    if (!record.lane) {
+        return;
+    }
+    object.number("lane", record.lane->value);
+    append_array(object.name("vifs"), record.vifs, [&out](const VifRecord& vif) { append_vif(out, vif); });
+    append_array(object.name("vbds"), record.vbds, [&out](const VbdRecord& vbd) {
+        ObjectWriter item(out);
+        item.number("id", vbd.id);
+        item.flag("leaving", vbd.leaving);
     });
 }
 
@@ -127,15 +171,10 @@ void render_record(const Record& record, std::string& out) {
     append_array(object.name("timing_ns"), record.timing, [&out](std::uint32_t ns) { append(out, ns); });
     object.number("total_ns", record.total_ns);
     object.number("ready_ns", record.ready_ns);
-    append_array(object.name("devices"), record.devices, [&out](const noxs::wire::DeviceEntry& device) {
-        ObjectWriter item(out);
-        item.number("type", static_cast<std::uint16_t>(device.type));
-        item.number("id", device.id);
-        item.number("backend", device.backend);
-        item.number("control_ref", device.control_ref);
-        item.number("port", device.port);
-        item.number("control_gfn", device.control_gfn);
-    });
+    append_array(object.name("devices"), record.devices, [&out](const auto& device) { append_device(out, device); });
+    object.number("generation", record.generation);
+    object.flag("settled", record.settled);
+    append_data_devices(object, out, record);
     append_config(object.name("config"), record.config);
 }
 

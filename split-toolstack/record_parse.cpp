@@ -80,6 +80,13 @@ class Fields {
         return kind ? *kind : wrong<hypervisor::GuestKind>(key, "native, pvh or pv");
     }
 
+    /// Text that `parse` understands.
+    template <class T>
+    T parsed(const char* key, std::optional<T> (*parse)(std::string_view)) {
+        const auto value = parse(text(key));
+        return value ? *value : wrong<T>(key, "an address");
+    }
+
     EndAction action(const char* key) {
         const auto action = action_from_name(text(key));
         return action ? *action : wrong<EndAction>(key, "destroy, restart or preserve");
@@ -132,7 +139,12 @@ VmConfig read_config(const json& object, std::optional<std::string>& error) {
     config.on_crash = in.action("on_crash");
     for (const auto& item : in.array("vifs", max_devices)) {
         Fields vif(item, error);
-        config.vifs.push_back({.ip = vif.text("ip"), .mac = vif.text("mac"), .bridge = vif.text("bridge")});
+        config.vifs.push_back({.ip = vif.text("ip"),
+                               .mac = vif.text("mac"),
+                               .bridge = vif.text("bridge"),
+                               .ip6 = vif.text("ip6"),
+                               .rate = vif.number<std::uint64_t>("rate"),
+                               .check_source = vif.flag("spoof_check")});
     }
     for (const auto& item : in.array("vbds", max_devices)) {
         Fields vbd(item, error);
@@ -157,6 +169,47 @@ noxs::wire::DeviceEntry read_device(const json& object, std::optional<std::strin
     device.port = in.number<std::uint32_t>("port");
     device.control_gfn = in.number<std::uint64_t>("control_gfn");
     return device;
+}
+
+VifRecord read_vif(const json& object, std::optional<std::string>& error) {
+    Fields in(object, error);
+    VifRecord vif;
+    vif.id = in.number<std::uint32_t>("id");
+    vif.leaving = in.flag("leaving");
+    noxs::VifSettings& settings = vif.settings;
+    settings.mac = in.parsed<noxs::Mac>("mac", noxs::parse_mac);
+    settings.mtu = in.number<std::uint16_t>("mtu");
+    settings.ipv4 = in.parsed<noxs::Ipv4Net>("ip", [](std::string_view text) { return noxs::parse_ipv4_net(text); });
+    settings.ipv4_gateway = in.parsed<noxs::Ipv4>("gateway", noxs::parse_ipv4);
+    settings.ipv6 = in.parsed<noxs::Ipv6>("ip6", noxs::parse_ipv6);
+    settings.ipv6_prefix = in.number<std::uint8_t>("ip6_prefix", 128);
+    settings.ipv6_gateway = in.parsed<noxs::Ipv6>("gateway6", noxs::parse_ipv6);
+    settings.network = in.text("network");
+    settings.check_source = in.flag("spoof_check");
+    settings.rate = in.number<std::uint64_t>("rate");
+    return vif;
+}
+
+VbdRecord read_vbd(const json& object, std::optional<std::string>& error) {
+    Fields in(object, error);
+    return {.id = in.number<std::uint32_t>("id"), .leaving = in.flag("leaving")};
+}
+
+void read_data_devices(Fields& in, Record& record, std::optional<std::string>& error) {
+    record.generation = in.number<std::uint32_t>("generation");
+    record.settled = in.flag("settled");
+    if (in.has("lane")) {
+        record.lane = base::EvtchnPort{in.number<std::uint32_t>("lane")};
+        for (const auto& item : in.array("vifs", max_devices)) {
+            record.vifs.push_back(read_vif(item, error));
+        }
+        for (const auto& item : in.array("vbds", max_devices)) {
+            record.vbds.push_back(read_vbd(item, error));
+        }
+    }
+    if (record.vifs.size() != record.config.vifs.size() || record.vbds.size() != record.config.vbds.size()) {
+        in.complain("vifs, vbds: expected as many as in the configuration");
+    }
 }
 
 void read_timing(Fields& in, Record& record) {
@@ -203,6 +256,7 @@ Result<Record> parse_record(std::string_view text) {
         record.devices.push_back(read_device(item, error));
     }
     record.config = read_config(in.object("config"), error);
+    read_data_devices(in, record, error);
     if (error) {
         return base::fail(base::Code::protocol_error, *std::move(error));
     }

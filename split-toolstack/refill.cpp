@@ -190,7 +190,7 @@ Refill::Step Refill::pick(Clock::time_point now) const {
 }
 
 void Refill::fill(const std::shared_ptr<Flavour>& flavour) {
-    auto shell = prepare_(flavour->spec());
+    auto shell = prepare_(flavour->shape());
     std::unique_lock lock(mutex_);
     if (!shell) {
         note_failure(*flavour, shell.error());
@@ -210,8 +210,8 @@ void Refill::fill(const std::shared_ptr<Flavour>& flavour) {
 void Refill::note_failure(Flavour& flavour, const base::Error& error) {
     auto& state = flavour.refill;
     if (state.backoff.count() == 0) {
-        base::log(base::Level::warn, words("pool: no shell of ", flavour.spec().memory, " and ", flavour.spec().vcpus,
-                                           " vcpus could be prepared, will try again: ", error.message));
+        base::log(base::Level::warn, words("pool: no shell of ", text_of(flavour.shape()),
+                                           " could be prepared, will try again: ", error.message));
     }
     state.last_error = error.message;
     state.backoff = std::clamp<std::chrono::milliseconds>(state.backoff * 2, first_backoff, last_backoff);

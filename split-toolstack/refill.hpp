@@ -21,7 +21,7 @@ namespace split {
 class Refill {
  public:
     /// Prepares one shell; called on the refill thread.
-    using Prepare = std::function<Result<std::unique_ptr<Shell>>(const hypervisor::ShellSpec&)>;
+    using Prepare = std::function<Result<std::unique_ptr<Shell>>(const Shape&)>;
 
     static constexpr auto quiet = std::chrono::milliseconds(2);
     static constexpr auto first_backoff = std::chrono::milliseconds(10);

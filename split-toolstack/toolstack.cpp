@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "split-toolstack/toolstack.hpp"
 
+#include <sys/epoll.h>
+
+#include <cerrno>
 #include <utility>
 
 #include "base/log.hpp"
@@ -13,11 +16,19 @@ namespace split {
 Result<std::unique_ptr<Toolstack>> Toolstack::open(ToolstackSettings settings,
                                                    std::unique_ptr<hypervisor::Hypervisor> hypervisor,
                                                    Observer& observer) {
+    BASE_ASSIGN(auto plane, noxs::DataPlane::open());
+    return open(std::move(settings), std::move(hypervisor), observer, std::move(plane));
+}
+
+Result<std::unique_ptr<Toolstack>> Toolstack::open(ToolstackSettings settings,
+                                                   std::unique_ptr<hypervisor::Hypervisor> hypervisor,
+                                                   Observer& observer, std::unique_ptr<noxs::DataPlane> plane) {
     BASE_TRY(make_private_dir(settings.state_dir));
     BASE_TRY(make_private_dir(settings.state_dir + "/console"));
     BASE_ASSIGN(auto registry, Registry::open(settings.state_dir));
     auto toolstack =
         std::make_unique<ToolstackImpl>(std::move(settings), std::move(hypervisor), observer, std::move(registry));
+    BASE_TRY(toolstack->open_plane(std::move(plane)));
     BASE_TRY(toolstack->reconcile());
     BASE_TRY(toolstack->open_pool());
     return toolstack;
@@ -34,6 +45,8 @@ ToolstackImpl::ToolstackImpl(ToolstackSettings settings, std::unique_ptr<hypervi
 ToolstackImpl::~ToolstackImpl() {
     pool_.reset();
     const auto loads = loader_.stop();
+    networks_.reset();
+    plane_.reset();  // it lets the lanes go: before domains, and their mappings
     if (lost_) {
         return;
     }
@@ -53,10 +66,23 @@ ToolstackImpl::~ToolstackImpl() {
     });
 }
 
+Result<void> ToolstackImpl::open_plane(std::unique_ptr<noxs::DataPlane> plane) {
+    plane_ = std::move(plane);
+    BASE_ASSIGN(networks_, Networks::open(settings_.state_dir, *plane_));
+    epoll_ = base::Fd(::epoll_create1(EPOLL_CLOEXEC));
+    for (const int fd : {hypervisor_->poll_fd(), plane_->poll_fd(), networks_->poll_fd()}) {
+        epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
+        if (!epoll_ || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+            return base::fail_errno(errno, "the event loop's descriptor");
+        }
+    }
+    return {};
+}
+
 Result<void> ToolstackImpl::open_pool() {
-    const auto prepare = [this](const hypervisor::ShellSpec& spec) {
+    const auto prepare = [this](const Shape& shape) {
         registry_.stock();
-        return prepare_shell(*hypervisor_, spec, site());
+        return prepare_shell(*hypervisor_, shape, site());
     };
     const unsigned capacity = max_domains();
     BASE_ASSIGN(auto pool, Pool::open(prepare, capacity, settings_.flavours));

@@ -14,7 +14,9 @@
 
 #include "base/result.hpp"
 #include "hypervisor/hypervisor.hpp"
+#include "noxs/data_plane.hpp"
 #include "split-toolstack/crash_report.hpp"
+#include "split-toolstack/networks.hpp"
 #include "split-toolstack/timing.hpp"
 #include "split-toolstack/vm_config.hpp"
 
@@ -57,6 +59,29 @@ struct DomainDetails {
     hypervisor::DomainInfo host;
 };
 
+/// One vif or vbd of a domain as `chaos info` shows it.
+struct DeviceView {
+    noxs::wire::DeviceType type{noxs::wire::DeviceType::none};
+    std::uint32_t id{0};
+    noxs::wire::State backend{noxs::wire::State::unknown};
+    noxs::wire::State frontend{noxs::wire::State::unknown};
+    std::optional<noxs::VifSettings> vif;
+    std::optional<VbdConfig> vbd;
+    bool leaving{false};  ///< a detach is under way
+    std::string stopped;  ///< why it is served no more; empty: it is served
+    std::string waits;    ///< what it waits for before it is served again: its disk, after a restart of the daemon
+    noxs::Counters counters;
+};
+
+/// Names a device of a domain as people do: by its id, or a vif by its MAC, a vbd by its vdev.
+struct DeviceChoice {
+    noxs::wire::DeviceType type{noxs::wire::DeviceType::none};
+    std::string which;
+};
+
+/// How long a guest may take to let go of a device, where nobody says otherwise.
+inline constexpr std::chrono::milliseconds detach_timeout = std::chrono::seconds(5);
+
 enum class EventKind : std::uint8_t {
     created,
     ready,
@@ -69,6 +94,9 @@ enum class EventKind : std::uint8_t {
     destroyed,
     adopted,
     lost,
+    attached,        ///< detail: "vif 1"
+    detached,        ///< detail: "vif 1", or "vif 1: forced ..." when the guest did not let go
+    device_stopped,  ///< detail: "vbd 0: why"
 };
 std::string_view event_name(EventKind kind) noexcept;
 
@@ -79,6 +107,9 @@ struct Event {
     std::string detail;                      ///< how it ended, the new name, the new id after a reboot ...
     std::int32_t code{0};                    ///< exit code in `shutdown`
     base::Code why{base::Code::guest_died};  ///< in `crashed`: of a kernel that its loader refuses, the loader's reason
+    noxs::wire::DeviceType device{noxs::wire::DeviceType::none};  ///< of `attached`, `detached`, `device_stopped`
+    std::uint32_t device_id{0};
+    bool forced{false};  ///< in `detached`: the guest did not let go of it
 };
 
 /// Receives what happens, on the main thread. Must not call the toolstack from inside: note it and do it afterwards.
@@ -101,6 +132,13 @@ struct FlavourSettings {
     unsigned vcpus{1};
     unsigned floor{8};      ///< at least this many shells when idle
     unsigned ceiling{256};  ///< never more
+    unsigned vifs{0};       ///< network interfaces and disks that its guests have
+    unsigned vbds{0};
+
+    /// Whether both are the flavour of one shape.
+    bool same_shape(const FlavourSettings& other) const {
+        return memory == other.memory && vcpus == other.vcpus && vifs == other.vifs && vbds == other.vbds;
+    }
 };
 
 struct FlavourStatus {
@@ -124,6 +162,8 @@ struct ToolstackMetrics {
     std::uint64_t created{0}, failed{0}, destroyed{0}, died{0}, adopted{0}, undone{0};
     std::uint64_t domains{0};
     std::uint64_t console_bytes{0}, console_throttled{0};
+    std::uint64_t vifs{0}, vbds{0};  ///< that domains have now
+    std::uint64_t attached{0}, detached{0}, detached_by_force{0}, devices_stopped{0};
     /// Histogram per phase: counts of launches per bucket of microseconds 1, 2, 4 ... 2^20, above.
     std::array<std::array<std::uint64_t, 22>, phase_count> phase_us{};
     std::array<std::uint64_t, phase_count> phase_sum_us{};
@@ -136,13 +176,17 @@ class Toolstack {
     static Result<std::unique_ptr<Toolstack>> open(ToolstackSettings settings,
                                                    std::unique_ptr<hypervisor::Hypervisor> hypervisor,
                                                    Observer& observer);
+    /// The same over a plane of the caller's.
+    static Result<std::unique_ptr<Toolstack>> open(ToolstackSettings settings,
+                                                   std::unique_ptr<hypervisor::Hypervisor> hypervisor,
+                                                   Observer& observer, std::unique_ptr<noxs::DataPlane> plane);
     /// Stops the refill and destroys idle shells; domains live on.
     virtual ~Toolstack() = default;
 
     virtual const hypervisor::Capabilities& capabilities() const = 0;
     virtual Result<hypervisor::HostInfo> host_info() const = 0;
 
-    /// Checks what can be checked without creating: devices have backends, name free, image valid and fits.
+    /// Checks what can be checked without creating: name free, image valid and fits, addresses free, disks there.
     virtual Result<void> check(const VmConfig& config) = 0;
 
     /// Launches one domain: claim a shell or prepare one, load, start (unless config.paused). Hot. `begin` is when the
@@ -172,6 +216,19 @@ class Toolstack {
     virtual Result<void> reboot(base::DomId domain) = 0;
     virtual Result<void> destroy(base::DomId domain) = 0;
     virtual Result<void> rename(base::DomId domain, std::string name) = 0;
+
+    /// Its vifs, then its vbds. Asks the data plane: waits for a part of its work.
+    virtual Result<std::vector<DeviceView>> devices(base::DomId domain) const = 0;
+    /// Gives a running guest one more device; returns its id. Told as `attached`. Errors: limit_reached (no control page
+    /// left), unsupported (not a native guest), and those of a launch.
+    virtual Result<std::uint32_t> attach(base::DomId domain, const VifConfig& config) = 0;
+    virtual Result<std::uint32_t> attach(base::DomId domain, const VbdConfig& config) = 0;
+    /// Asks the guest to let go of the device, and takes it away when it has, after `timeout` in any case (0: at once).
+    /// Returns its id at once; told as `detached`, perhaps before this returns. Error: not_found.
+    virtual Result<std::uint32_t> detach(base::DomId domain, const DeviceChoice& device,
+                                         std::chrono::milliseconds timeout) = 0;
+
+    virtual Networks& networks() = 0;
 
     /// The kept console output: its bytes, and how many the guest wrote before them. For a while also of guests that
     /// have ended (the last 64).

@@ -7,8 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/fd.hpp"
 #include "hypervisor/hypervisor.hpp"
 #include "noxs/backend.hpp"
+#include "noxs/data_plane.hpp"
 #include "split-toolstack/domain_table.hpp"
 #include "split-toolstack/image_cache.hpp"
 #include "split-toolstack/kept_consoles.hpp"
@@ -20,13 +22,19 @@
 
 namespace split {
 
-/// The toolstack over any driver. Its parts: launch.cpp, manage.cpp, view.cpp, events.cpp, endings.cpp, reconcile.cpp.
-class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, private noxs::BackendListener {
+/// The toolstack over any driver. Its parts: launch.cpp, data_devices.cpp, hotplug.cpp, manage.cpp, view.cpp, events.cpp,
+/// endings.cpp, reconcile.cpp.
+class ToolstackImpl final : public Toolstack,
+                            private hypervisor::EventSink,
+                            private noxs::BackendListener,
+                            private noxs::PlaneListener {
  public:
     ToolstackImpl(ToolstackSettings settings, std::unique_ptr<hypervisor::Hypervisor> hypervisor, Observer& observer,
                   Registry registry);
     ~ToolstackImpl() override;
 
+    /// Makes the networks over `plane`, and the descriptor for the event loop. First of all.
+    Result<void> open_plane(std::unique_ptr<noxs::DataPlane> plane);
     /// Adopts, finishes or undoes what an earlier daemon left.
     Result<void> reconcile();
     Result<void> open_pool();
@@ -51,6 +59,13 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
     Result<void> destroy(base::DomId domain) override;
     Result<void> rename(base::DomId domain, std::string name) override;
 
+    Result<std::vector<DeviceView>> devices(base::DomId domain) const override;
+    Result<std::uint32_t> attach(base::DomId domain, const VifConfig& config) override;
+    Result<std::uint32_t> attach(base::DomId domain, const VbdConfig& config) override;
+    Result<std::uint32_t> detach(base::DomId domain, const DeviceChoice& device,
+                                 std::chrono::milliseconds timeout) override;
+    Networks& networks() override { return *networks_; }
+
     Result<ConsoleText> console_log(base::DomId domain) const override;
     Result<std::size_t> console_write(base::DomId domain, std::span<const char> bytes) override;
 
@@ -58,7 +73,7 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
     Result<void> pool_set(const FlavourSettings& flavour) override;
     const ToolstackMetrics& metrics() const override;
 
-    int poll_fd() const override { return hypervisor_->poll_fd(); }
+    int poll_fd() const override { return epoll_.get(); }
     std::optional<Clock::time_point> deadline() const override;
     void poll() override;
 
@@ -68,6 +83,11 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
         pooled,  ///< one of the pool, if it has one
         fresh,   ///< none of the pool: a domain is prepared now
     };
+    /// What a guest that restarts leaves to its successor.
+    struct Heritage {
+        base::DomId from;
+        std::vector<VifRecord> vifs;
+    };
     struct Launch {
         const VmConfig& config;
         Clock::time_point begin;
@@ -76,6 +96,12 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
         Wanted wanted;
         RestartLimit restarts;
         Shells shells{Shells::pooled};
+        const Heritage* heritage{nullptr};
+    };
+    /// What a launch needs of networks and disks: found before anything is made.
+    struct DevicePlan {
+        std::vector<noxs::VifSettings> vifs;
+        std::vector<noxs::VbdSettings> vbds;
     };
     struct Images {
         std::shared_ptr<const LoadedImage> kernel;
@@ -87,8 +113,8 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
     Result<void> admit(const VmConfig& config) const;
     Result<void> admit_shape(const VmConfig& config) const;
     Result<Images> find_images(const VmConfig& config);
-    Result<std::unique_ptr<Shell>> prepare_now(const hypervisor::ShellSpec& spec, const VmConfig& config);
-    Result<std::unique_ptr<Shell>> prepare_once(const hypervisor::ShellSpec& spec, const VmConfig& config);
+    Result<std::unique_ptr<Shell>> prepare_now(const Shape& shape, const VmConfig& config);
+    Result<std::unique_ptr<Shell>> prepare_once(const Shape& shape, const VmConfig& config);
     std::unique_ptr<LiveDomain> make_live(const Launch& order, const Images& images, Shell& shell) const;
     Result<void> boot(LiveDomain& live, const Images& images, hypervisor::Caller caller);
     Result<void> set_going(LiveDomain& live, hypervisor::Caller caller);
@@ -97,8 +123,43 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
     void take_loaded();
     Result<void> finish_load(LiveDomain& live, Loader::Done done);
     LiveDomain& publish(std::unique_ptr<LiveDomain> live);
-    void abandon(LiveDomain& live);
+    void abandon(LiveDomain& live, const Heritage* heritage);
     void told_to_run(const LiveDomain& live);
+
+    // data_devices.cpp
+    Result<DevicePlan> plan_devices(const VmConfig& config, const Heritage* heritage);
+    void record_devices(LiveDomain& live, const DevicePlan& plan) const;
+    void serve(LiveDomain& live, DevicePlan plan, const Heritage* heritage);
+    void inherit(base::DomId heir, const Heritage& heritage);
+    /// The data plane has nothing of it any more. Before its end, always.
+    void stop_serving(LiveDomain& live);
+    void give_back_addresses(const LiveDomain& live);
+    void take_recorded_addresses(const LiveDomain& live);
+    void serve_adopted(LiveDomain& live);
+    void add_adopted(LiveDomain& live);
+    void leave_again(LiveDomain& live, const noxs::DeviceName& device, Clock::time_point now);
+    /// Tries to open a disk of an adopted guest; false: it is tried again.
+    bool open_left_disk(LiveDomain& live, DataState::MissingDisk& disk, Clock::time_point now);
+    void give_up_disk(LiveDomain& live, DataState::MissingDisk& disk);
+    void look_for_disks(LiveDomain& live, Clock::time_point now);
+
+    // hotplug.cpp
+    struct Plug;
+    Result<LiveDomain*> changeable(base::DomId domain);
+    Result<std::uint32_t> plug(LiveDomain& live, Plug what);
+    Result<noxs::wire::DeviceEntry> describe_new(LiveDomain& live, const Plug& what);
+    Result<noxs::DeviceName> chosen(const LiveDomain& live, const DeviceChoice& device) const;
+    void detach_by(LiveDomain& live, const noxs::DeviceName& device, Clock::time_point until);
+    void finish_detach(LiveDomain& live, const noxs::DeviceName& device, bool forced);
+    void take_away(LiveDomain& live, const noxs::DeviceName& device);
+    void force_detaches(LiveDomain& live, Clock::time_point now);
+    void page_changes(Record& record, const LiveDomain& live) const;
+    void page_changed(LiveDomain& live);
+    void on_stopped(const noxs::DeviceName& device, const std::string& why) override;
+    void on_closed(const noxs::DeviceName& device) override;
+    void poll_plane();
+    void emit(EventKind kind, const LiveDomain& live, const noxs::DeviceName& device, std::string_view how,
+              bool forced);
 
     // events.cpp: hypervisor::EventSink, noxs::BackendListener
     void on_channel(base::DomId domain, base::EvtchnPort port) override;
@@ -122,7 +183,7 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
     void conclude(LiveDomain& live, Ending ending, EndAction action);
     void restart(LiveDomain& live, Ending ending);
     void relaunch(LiveDomain& live, Ending ending);
-    void succeed(LiveDomain& live, Ending ending, const Launch& order);
+    void succeed(LiveDomain& live, Ending ending, Launch order);
     void preserve(LiveDomain& live, Ending ending);
     /// Removes an ended domain and says so; false: it could not be removed and stays listed as ended.
     bool forget(LiveDomain& live, Ending ending);
@@ -143,6 +204,7 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
     Result<void> resume(LiveDomain& live, const hypervisor::DomainInfo& info);
     void undo(hypervisor::Domain& domain);
     void report_lost(const Record& record);
+    void remove_stray_forwards();
     Result<void> remove_stray_logs();
 
     unsigned max_domains() const;
@@ -155,6 +217,11 @@ class ToolstackImpl final : public Toolstack, private hypervisor::EventSink, pri
     Registry registry_;
     ImageCache images_;
     DomainTable domains_;
+    base::Fd epoll_;                          // over hypervisor and plane
+    std::unique_ptr<noxs::DataPlane> plane_;  // it has lanes of domains
+    std::unique_ptr<Networks> networks_;      // uses the plane
+    std::vector<noxs::DeviceName> closed_;    // found by the poll under way
+    std::vector<std::pair<noxs::DeviceName, std::string>> stopped_;
     Timers timers_;
     KeptConsoles kept_;
     ReportLimit reports_;

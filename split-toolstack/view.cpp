@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is told of domains.
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -22,6 +23,25 @@ State state_of(const LiveDomain& live, const hypervisor::DomainInfo& info) {
         return State::paused;
     }
     return info.blocked ? State::blocked : State::running;
+}
+
+std::vector<DeviceView> configured_devices(const Record& record) {
+    std::vector<DeviceView> all;
+    for (const VifRecord& vif : record.vifs) {
+        DeviceView& view = all.emplace_back();
+        view.type = noxs::wire::DeviceType::vif;
+        view.id = vif.id;
+        view.vif = vif.settings;
+        view.leaving = vif.leaving;
+    }
+    for (std::size_t i = 0; i < record.vbds.size(); ++i) {
+        DeviceView& view = all.emplace_back();
+        view.type = noxs::wire::DeviceType::vbd;
+        view.id = record.vbds[i].id;
+        view.vbd = record.config.vbds[i];
+        view.leaving = record.vbds[i].leaving;
+    }
+    return all;
 }
 
 /// What the driver says, or nothing of it where it can't: a list must not fail for one domain.
@@ -110,6 +130,35 @@ Result<DomainDetails> ToolstackImpl::details(base::DomId domain) const {
     return details;
 }
 
+Result<std::vector<DeviceView>> ToolstackImpl::devices(base::DomId domain) const {
+    const LiveDomain* live = domains_.find(domain);
+    if (live == nullptr) {
+        return no_such_domain(domain);
+    }
+    auto all = configured_devices(live->record);
+    const auto served = live->data.served ? plane_->status(domain) : std::vector<noxs::DeviceStatus>{};
+    for (DeviceView& view : all) {
+        const auto status = std::ranges::find_if(served, [&view](const noxs::DeviceStatus& one) {
+            return one.entry.type == view.type && one.entry.id == view.id;
+        });
+        if (status != served.end()) {
+            view.backend = status->backend;
+            view.frontend = status->frontend;
+            view.stopped = status->stopped;
+            view.counters = status->counters;
+        }
+    }
+    for (const auto& disk : live->data.missing) {
+        const auto view = std::ranges::find_if(all, [&disk](const DeviceView& one) {
+            return one.type == noxs::wire::DeviceType::vbd && one.id == disk.id;
+        });
+        if (view != all.end()) {
+            (disk.given_up ? view->stopped : view->waits) = disk.why;
+        }
+    }
+    return all;
+}
+
 Result<Toolstack::ConsoleText> ToolstackImpl::console_log(base::DomId domain) const {
     const LiveDomain* live = domains_.find(domain);
     if (live != nullptr) {
@@ -136,7 +185,10 @@ std::vector<FlavourStatus> ToolstackImpl::pool_status() const {
 const ToolstackMetrics& ToolstackImpl::metrics() const {
     metrics_.domains = domains_.size();
     metrics_.console_throttled = throttled_gone_;
+    metrics_.vifs = metrics_.vbds = 0;
     domains_.for_each([this](const LiveDomain& live) {
+        metrics_.vifs += live.record.vifs.size();
+        metrics_.vbds += live.record.vbds.size();
         if (const auto* console = live.devices.console()) {
             metrics_.console_throttled += console->throttled();
         }

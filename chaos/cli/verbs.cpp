@@ -15,6 +15,10 @@ std::vector<std::unique_ptr<Verb>> all_verbs() {
     verbs.push_back(make_reboot());
     verbs.push_back(make_destroy());
     verbs.push_back(make_rename());
+    verbs.push_back(make_attach());
+    verbs.push_back(make_detach());
+    verbs.push_back(make_network());
+    verbs.push_back(make_forward());
     verbs.push_back(make_pool());
     verbs.push_back(make_events());
     verbs.push_back(make_top());

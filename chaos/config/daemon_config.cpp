@@ -18,6 +18,7 @@ namespace {
 constexpr std::array<std::string_view, 4> level_names{"error", "warn", "info", "debug"};
 constexpr std::uint64_t most_shells = 32000;
 constexpr std::size_t most_flavours = 64;
+constexpr std::uint64_t most_devices = 98;  // vifs and vbds of one guest
 
 struct DaemonReader {
     DaemonConfig config;
@@ -80,6 +81,8 @@ constexpr Field<split::FlavourSettings> flavour_fields[] = {
          return read_bytes(n, base::kib(64), base::mib(1 << 20), f.memory);
      }},
     {"vcpus", [](const Node& n, split::FlavourSettings& f) { return read_number(n, 1, 64, f.vcpus); }},
+    {"vifs", [](const Node& n, split::FlavourSettings& f) { return read_number(n, 0, most_devices, f.vifs); }},
+    {"vbds", [](const Node& n, split::FlavourSettings& f) { return read_number(n, 0, most_devices, f.vbds); }},
     {"floor", [](const Node& n, split::FlavourSettings& f) { return read_number(n, 0, most_shells, f.floor); }},
     {"ceiling", [](const Node& n, split::FlavourSettings& f) { return read_number(n, 0, most_shells, f.ceiling); }},
 };
@@ -99,9 +102,12 @@ Result<void> read_pool(const Node& node, DaemonReader& reader) {
         if (flavour.memory.value % base::page_size != 0) {
             return element.fail("the memory is no multiple of 4KiB");
         }
+        if (flavour.vifs + flavour.vbds > most_devices) {
+            return element.fail("there are more than 98 vifs and vbds; expected at most as many");
+        }
         for (const split::FlavourSettings& other : reader.config.pool) {
-            if (other.memory == flavour.memory && other.vcpus == flavour.vcpus) {
-                return element.fail("a flavour of this memory and vcpus exists; expected each shape once");
+            if (other.same_shape(flavour)) {
+                return element.fail("a flavour of this memory, vcpus, vifs and vbds exists; expected each shape once");
             }
         }
         reader.config.pool.push_back(flavour);

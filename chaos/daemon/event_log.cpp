@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "noxs/backends.hpp"
+
 namespace chaos {
 
 const EventLog::Entry& EventLog::add(split::Event event, std::int64_t unix_ms) {
@@ -25,6 +27,16 @@ void write_event(json::Writer& writer, const EventLog::Entry& entry) {
     }
     if (entry.event.kind == split::EventKind::shutdown) {
         writer.member("exit_code", entry.event.code);
+    }
+    if (entry.event.device != noxs::wire::DeviceType::none) {
+        writer.key("device")
+            .begin_object()
+            .member("type", noxs::type_name(entry.event.device))
+            .member("id", entry.event.device_id)
+            .end_object();
+    }
+    if (entry.event.kind == split::EventKind::detached) {
+        writer.member("forced", entry.event.forced);
     }
     writer.end_object();
 }

@@ -9,8 +9,8 @@ namespace {
 
 template <class Visit>
 void each_method(Visit visit) {
-    for (const auto& group :
-         {create_methods(), domain_methods(), console_methods(), pool_methods(), event_methods(), daemon_methods()}) {
+    for (const auto& group : {create_methods(), domain_methods(), device_methods(), console_methods(),
+                              network_methods(), pool_methods(), event_methods(), daemon_methods()}) {
         for (const Method& method : group) {
             visit(method);
         }

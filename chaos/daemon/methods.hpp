@@ -39,7 +39,9 @@ struct Method {
 
 std::span<const Method> create_methods();
 std::span<const Method> domain_methods();
+std::span<const Method> device_methods();
 std::span<const Method> console_methods();
+std::span<const Method> network_methods();
 std::span<const Method> pool_methods();
 std::span<const Method> event_methods();
 std::span<const Method> daemon_methods();

@@ -76,10 +76,13 @@ Result<void> get(const Call& call) {
     BASE_ASSIGN(const base::DomId domain, find_target(call, params.target));
     BASE_ASSIGN(split::Toolstack * toolstack, call.service.toolstack());
     BASE_ASSIGN(const split::DomainDetails details, toolstack->details(domain));
+    BASE_ASSIGN(const std::vector<split::DeviceView> devices, toolstack->devices(domain));
     call.reply([&](json::Writer& writer) {
         writer.begin_object();
         write_domain_members(writer, details.view, hypervisor::Detail::full);
         write_host_members(writer, details.host);
+        writer.key("devices");
+        write_devices(writer, devices);
         writer.key("config");
         write_config(writer, details.config);
         writer.end_object();

@@ -35,6 +35,14 @@ Result<void> read_shells(const Node& node, PoolParams& params) {
     return {};
 }
 
+template <unsigned split::FlavourSettings::*member>
+Result<void> read_devices(const Node& node, PoolParams& params) {
+    constexpr std::uint64_t most_devices = 98;
+    BASE_ASSIGN(const std::uint64_t number, node.number(0, most_devices));
+    params.flavour.*member = static_cast<unsigned>(number);
+    return {};
+}
+
 constexpr Field<PoolParams> set_fields[] = {
     {"memory", read_memory},
     {"vcpus",
@@ -43,6 +51,8 @@ constexpr Field<PoolParams> set_fields[] = {
          params.flavour.vcpus = static_cast<unsigned>(number);
          return {};
      }},
+    {"vifs", read_devices<&split::FlavourSettings::vifs>},
+    {"vbds", read_devices<&split::FlavourSettings::vbds>},
     {"floor", read_shells<&PoolParams::floor>},
     {"ceiling", read_shells<&PoolParams::ceiling>},
 };
@@ -74,7 +84,7 @@ Result<void> set(const Call& call) {
     }
     BASE_ASSIGN(split::Toolstack * toolstack, call.service.toolstack());
     for (const split::FlavourStatus& known : toolstack->pool_status()) {
-        if (known.settings.memory == params.flavour.memory && known.settings.vcpus == params.flavour.vcpus) {
+        if (known.settings.same_shape(params.flavour)) {
             params.flavour = known.settings;
         }
     }

@@ -3,6 +3,8 @@
 
 #include <cinttypes>
 #include <cstdio>
+#include <map>
+#include <string>
 #include <string_view>
 
 namespace chaos {
@@ -50,6 +52,10 @@ void pool_series(std::string& out, std::string_view name, std::string_view type,
             .append(std::to_string(flavour.settings.memory.value))
             .append("\",vcpus=\"")
             .append(std::to_string(flavour.settings.vcpus))
+            .append("\",vifs=\"")
+            .append(std::to_string(flavour.settings.vifs))
+            .append("\",vbds=\"")
+            .append(std::to_string(flavour.settings.vbds))
             .append("\"} ")
             .append(std::to_string(value(flavour)))
             .append("\n");
@@ -67,12 +73,44 @@ void toolstack_series(std::string& out, const split::ToolstackMetrics& m) {
     single(out, "chaos_console_bytes_total", "counter", "Console output read from guests.", m.console_bytes);
     single(out, "chaos_console_throttled_total", "counter", "Times that a flooding console was throttled.",
            m.console_throttled);
+    single(out, "chaos_vifs", "gauge", "Network interfaces that domains have.", m.vifs);
+    single(out, "chaos_vbds", "gauge", "Disks that domains have.", m.vbds);
+    single(out, "chaos_devices_attached_total", "counter", "Devices attached to running guests.", m.attached);
+    single(out, "chaos_devices_detached_total", "counter", "Devices detached from running guests.", m.detached);
+    single(out, "chaos_devices_forced_total", "counter", "Devices detached although the guest did not let go.",
+           m.detached_by_force);
+    single(out, "chaos_devices_stopped_total", "counter", "Devices stopped, for what their guest or disk did.",
+           m.devices_stopped);
+}
+
+/// Counters of the same name belong together, whichever networks have them.
+void network_series(std::string& out, const std::vector<split::NetworkView>& networks) {
+    std::map<std::string, std::string> series;
+    for (const split::NetworkView& network : networks) {
+        for (const auto& [name, value] : network.status.counters) {
+            series["chaos_network_" + name + "_total"] +=
+                "{network=\"" + network.settings.name + "\"} " + std::to_string(value) + "\n";
+        }
+    }
+    head(out, "chaos_network_ports", "gauge", "Guests' vifs that are plugged in.");
+    for (const split::NetworkView& network : networks) {
+        out += "chaos_network_ports{network=\"" + network.settings.name + "\"} " +
+               std::to_string(network.status.ports) + "\n";
+    }
+    for (const auto& [name, lines] : series) {
+        head(out, name, "counter", "Of the network's switch.");
+        for (std::size_t at = 0; at < lines.size();) {
+            const std::size_t end = lines.find('\n', at) + 1;
+            out.append(name).append(lines, at, end - at);
+            at = end;
+        }
+    }
 }
 
 }  // namespace
 
 std::string metrics_text(const split::ToolstackMetrics& toolstack, const std::vector<split::FlavourStatus>& pool,
-                         const DaemonMetrics& daemon) {
+                         const std::vector<split::NetworkView>& networks, const DaemonMetrics& daemon) {
     std::string out;
     toolstack_series(out, toolstack);
     head(out, "chaos_phase_seconds", "histogram", "Duration of each phase of a launch.");
@@ -90,6 +128,7 @@ std::string metrics_text(const split::ToolstackMetrics& toolstack, const std::ve
                 [](const Flavour& f) { return f.misses; });
     pool_series(out, "chaos_pool_prepared_total", "counter", "Shells prepared.", pool,
                 [](const Flavour& f) { return f.prepared; });
+    network_series(out, networks);
     single(out, "chaos_api_requests_total", "counter", "Requests received.", daemon.requests);
     single(out, "chaos_api_failed_requests_total", "counter", "Requests answered with an error.",
            daemon.failed_requests);

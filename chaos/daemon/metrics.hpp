@@ -20,6 +20,6 @@ struct DaemonMetrics {
 
 /// Prometheus text format, version 0.0.4.
 std::string metrics_text(const split::ToolstackMetrics& toolstack, const std::vector<split::FlavourStatus>& pool,
-                         const DaemonMetrics& daemon);
+                         const std::vector<split::NetworkView>& networks, const DaemonMetrics& daemon);
 
 }  // namespace chaos

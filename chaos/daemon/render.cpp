@@ -31,23 +31,6 @@ void write_cpumap(json::Writer& writer, std::uint64_t cpus) {
     writer.end_array();
 }
 
-void write_devices(json::Writer& writer, const split::VmConfig& config) {
-    writer.key("vifs").begin_array();
-    for (const split::VifConfig& vif : config.vifs) {
-        writer.begin_object().member("ip", vif.ip).member("mac", vif.mac).member("bridge", vif.bridge).end_object();
-    }
-    writer.end_array().key("vbds").begin_array();
-    for (const split::VbdConfig& vbd : config.vbds) {
-        writer.begin_object()
-            .member("target", vbd.target)
-            .member("type", vbd.type)
-            .member("vdev", vbd.vdev)
-            .member("access", vbd.access)
-            .end_object();
-    }
-    writer.end_array();
-}
-
 /// Numbers of 64 bits are strings: many a JSON reader would round them.
 void write_crash(json::Writer& writer, const split::DomainView& view) {
     if (!view.crash.function.empty()) {
@@ -166,7 +149,7 @@ void write_config(json::Writer& writer, const split::VmConfig& config) {
     writer.member("on_poweroff", end_action(config.on_poweroff))
         .member("on_reboot", end_action(config.on_reboot))
         .member("on_crash", end_action(config.on_crash));
-    write_devices(writer, config);
+    write_device_config(writer, config);
     writer.end_object();
 }
 
@@ -175,6 +158,8 @@ void write_flavour(json::Writer& writer, const split::FlavourStatus& flavour) {
         .member("memory", size_text(flavour.settings.memory))
         .member("memory_bytes", flavour.settings.memory.value)
         .member("vcpus", flavour.settings.vcpus)
+        .member("vifs", flavour.settings.vifs)
+        .member("vbds", flavour.settings.vbds)
         .member("floor", flavour.settings.floor)
         .member("ceiling", flavour.settings.ceiling)
         .member("target", flavour.target)

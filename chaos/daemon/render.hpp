@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "chaos/json/writer.hpp"
 #include "split-toolstack/toolstack.hpp"
@@ -28,6 +29,12 @@ void write_host_members(json::Writer& writer, const hypervisor::DomainInfo& info
 
 /// The configuration with every key, as vm.json has them.
 void write_config(json::Writer& writer, const split::VmConfig& config);
+
+/// Its keys "vifs" and "vbds"; what was left open is left out.
+void write_device_config(json::Writer& writer, const split::VmConfig& config);
+
+/// The vifs and vbds of a domain as they are: an array.
+void write_devices(json::Writer& writer, const std::vector<split::DeviceView>& devices);
 
 void write_flavour(json::Writer& writer, const split::FlavourStatus& flavour);
 

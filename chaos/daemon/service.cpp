@@ -33,6 +33,7 @@ Service::Service(ServiceSettings settings, Host& host, OpenToolstack open)
       open_(std::move(open)),
       create_jobs_(clients_, turns_),
       end_waits_(clients_, host),
+      detach_waits_(clients_),
       consoles_(clients_),
       events_(settings_.limits.events, static_cast<std::uint64_t>(unix_ms()) * events_per_ms),
       started_unix_ms_(unix_ms()) {}
@@ -60,6 +61,7 @@ void Service::disconnected(Client& client) {
     clients_.remove(client);
     create_jobs_.client_gone(client.id);
     end_waits_.client_gone(client.id);
+    detach_waits_.client_gone(client.id);
     consoles_.client_gone(client.id);
 }
 
@@ -202,6 +204,7 @@ void Service::tell_endings() {
             create_jobs_.on_end(ending.id, ending.why, ending.how.empty() ? ending.reason : ending.how);
         }
         end_waits_.on_end(ending);
+        detach_waits_.on_end(ending.id);
         consoles_.close(ending, pending.successor);
         if (pending.gone) {
             create_jobs_.on_gone(ending.id);
@@ -219,6 +222,7 @@ void Service::on_event(const split::Event& event) {
         case split::EventKind::destroyed:
         case split::EventKind::lost: note_ending(event); break;
         case split::EventKind::rebooted: note_successor(event); break;
+        case split::EventKind::detached: detach_waits_.on_detached(event); break;
         default: break;
     }
 }

@@ -12,6 +12,7 @@
 #include "chaos/daemon/client.hpp"
 #include "chaos/daemon/consoles.hpp"
 #include "chaos/daemon/create_jobs.hpp"
+#include "chaos/daemon/detach_waits.hpp"
 #include "chaos/daemon/end_waits.hpp"
 #include "chaos/daemon/ended.hpp"
 #include "chaos/daemon/event_log.hpp"
@@ -55,6 +56,7 @@ class Service final : public split::Observer {
     Clients& clients() { return clients_; }
     CreateJobs& create_jobs() { return create_jobs_; }
     EndWaits& end_waits() { return end_waits_; }
+    DetachWaits& detach_waits() { return detach_waits_; }
     Consoles& consoles() { return consoles_; }
     EventLog& events() { return events_; }
     const EndedGuests& ended() const { return ended_; }
@@ -108,6 +110,7 @@ class Service final : public split::Observer {
     Clients clients_;
     CreateJobs create_jobs_;
     EndWaits end_waits_;
+    DetachWaits detach_waits_;
     Consoles consoles_;
     EndedGuests ended_;
     EventLog events_;

@@ -37,11 +37,57 @@ void registers_block(std::string& out, const std::string& path, const json::Valu
     }
 }
 
+std::string device_line(const json::Value& device) {
+    std::string text = text_of(device, "type") + " " + std::to_string(number_of(device, "id"));
+    for (const char* key : {"mac", "ip", "ip6", "target", "vdev", "access"}) {
+        if (const std::string value = text_of(device, key); !value.empty()) {
+            text += " " + printable(value);
+        }
+    }
+    if (const std::string bridge = text_of(device, "bridge"); !bridge.empty()) {
+        text += " on " + printable(bridge);
+    }
+    text += ": backend " + text_of(device, "backend") + ", frontend " + text_of(device, "frontend");
+    text += flag_of(device, "leaving") ? ", being detached" : "";
+    return text;
+}
+
+// Of each device a line, why it is not served, and a line of counters.
+void devices_block(std::string& out, const std::string& path, const json::Value& devices) {
+    const auto indented = [&out](const std::string& what) {
+        pad(out, 0, path_column);
+        out.append("  ").append(what).append("\n");
+    };
+    for (const json::Value& device : devices.children) {
+        const bool first = &device == &devices.children.front();
+        out.append(first ? path : "");
+        pad(out, first ? path.size() : 0, path_column);
+        out.append(device_line(device)).append("\n");
+        for (const char* why : {"stopped", "waits"}) {
+            if (const std::string text = text_of(device, why); !text.empty()) {
+                indented(std::string(why) + ": " + printable(text));
+            }
+        }
+        std::string counters;
+        for (const json::Value& counter : object_of(device, "counters").children) {
+            counters.append(counters.empty() ? "" : ", ").append(counter.key).append(" ");
+            json::append_value(counters, counter);
+        }
+        if (!counters.empty()) {
+            indented(counters);
+        }
+    }
+}
+
 // "timing.phases.boot  12.5": a reply as lines, whatever it holds.
 void flatten(std::string& out, const std::string& path, const json::Value& value) {
     const bool object = value.is(json::Type::object);
     if (object && path == "ended.registers") {
         registers_block(out, path, value);
+        return;
+    }
+    if (path == "devices" && !value.children.empty()) {
+        devices_block(out, path, value);
         return;
     }
     if (object || (value.is(json::Type::array) && !value.children.empty())) {

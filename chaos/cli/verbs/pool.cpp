@@ -17,6 +17,8 @@ class Pool final : public Verb {
         arguments.positional("action", action_, "status (default) or set", false);
         arguments.option("--memory", memory_, "SIZE", "set: memory of the flavour");
         arguments.option("--vcpus", vcpus_, "N", "set: virtual CPUs of the flavour; default 1");
+        arguments.option("--vifs", vifs_, "N", "set: network interfaces of its guests; default 0");
+        arguments.option("--vbds", vbds_, "N", "set: disks of its guests; default 0");
         arguments.option("--floor", floor_, "N", "set: keep at least this many ready");
         arguments.option("--ceiling", ceiling_, "N", "set: never more than this; 0 removes the flavour");
     }
@@ -49,7 +51,8 @@ class Pool final : public Verb {
         } else {
             writer.value(memory_);
         }
-        for (const auto& [key, value] : {std::pair("vcpus", vcpus_), {"floor", floor_}, {"ceiling", ceiling_}}) {
+        for (const auto& [key, value] :
+             {std::pair("vcpus", vcpus_), {"vifs", vifs_}, {"vbds", vbds_}, {"floor", floor_}, {"ceiling", ceiling_}}) {
             if (value != not_given) {
                 writer.member(key, value);
             }
@@ -62,11 +65,13 @@ class Pool final : public Verb {
     }
 
     static void show(const json::Value& reply) {
-        Table table({"MEM", "VCPUS", "FLOOR", "CEILING", "TARGET", "READY", "HITS", "MISSES", "PREPARED"});
+        Table table(
+            {"MEM", "VCPUS", "VIFS", "VBDS", "FLOOR", "CEILING", "TARGET", "READY", "HITS", "MISSES", "PREPARED"});
         std::string errors;
         for (const json::Value& flavour : list_of(reply, "flavours")) {
             std::vector<std::string> row{text_of(flavour, "memory")};
-            for (const char* key : {"vcpus", "floor", "ceiling", "target", "ready", "hits", "misses", "prepared"}) {
+            for (const char* key :
+                 {"vcpus", "vifs", "vbds", "floor", "ceiling", "target", "ready", "hits", "misses", "prepared"}) {
                 row.push_back(std::to_string(number_of(flavour, key)));
             }
             table.add(std::move(row));
@@ -78,7 +83,7 @@ class Pool final : public Verb {
     }
 
     std::string action_{"status"}, memory_;
-    unsigned vcpus_{not_given}, floor_{not_given}, ceiling_{not_given};
+    unsigned vcpus_{not_given}, vifs_{not_given}, vbds_{not_given}, floor_{not_given}, ceiling_{not_given};
 };
 
 }  // namespace

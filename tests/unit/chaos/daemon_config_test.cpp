@@ -38,7 +38,8 @@ TEST(DaemonConfig, ReadsEveryKey) {
     const auto config = parse_daemon_text(R"({
         "socket": "s.sock", "state_dir": "/var/lib/chaos", "hypervisor": "process", "log_level": "debug",
         "log_file": "log", "shutdown_grace_ms": 100,
-        "pool": [{"memory": 8, "vcpus": 2, "floor": 1, "ceiling": 2}, {"memory": "16MiB"}],
+        "pool": [{"memory": 8, "vcpus": 2, "floor": 1, "ceiling": 2}, {"memory": "16MiB"},
+                 {"memory": "16MiB", "vifs": 1, "vbds": 2}],
         "limits": {"domains": 5, "connections": 6, "create_count": 7, "request": "8KiB", "replies": "9KiB",
                    "notifications": "64KiB", "events": 11}})",
                                           "/etc/chaos", "chaosd.json");
@@ -49,9 +50,12 @@ TEST(DaemonConfig, ReadsEveryKey) {
     EXPECT_EQ(config->max_domains, 5U);
     EXPECT_EQ(config->shutdown_grace.count(), 100);
     EXPECT_EQ(config->limits, (Limits{6, 7, base::kib(8), base::kib(9), base::kib(64), 11}));
-    ASSERT_EQ(config->pool.size(), 2U);
+    ASSERT_EQ(config->pool.size(), 3U);
     EXPECT_EQ(config->pool[0].memory, base::mib(8));
     EXPECT_EQ(config->pool[1].floor, split::FlavourSettings{}.floor);
+    EXPECT_EQ(config->pool[1].vifs, 0U);
+    EXPECT_EQ(config->pool[2].vifs, 1U);
+    EXPECT_EQ(config->pool[2].vbds, 2U);
 }
 
 TEST(DaemonConfig, NamesThePlaceOfEachMistake) {
@@ -59,6 +63,7 @@ TEST(DaemonConfig, NamesThePlaceOfEachMistake) {
     EXPECT_THAT(error(R"({"pol": []})"), HasSubstr("chaosd.json:1:2: pol: unknown key; did you mean \"pool\"?"));
     EXPECT_THAT(error(R"({"pool": [{"floor": 9, "ceiling": 2}]})"), HasSubstr("pool[0]: the floor is above"));
     EXPECT_THAT(error(R"({"pool": [{}, {}]})"), HasSubstr("pool[1]: a flavour of this memory"));
+    EXPECT_THAT(error(R"({"pool": [{"vifs": 50, "vbds": 49}]})"), HasSubstr("pool[0]: there are more than 98"));
     EXPECT_THAT(error(R"({"pool": [{"memory": 0}]})"), HasSubstr("pool[0].memory: got the number 0"));
     EXPECT_THAT(error(R"({"limits": {"request": 5}})"), HasSubstr("limits.request: got the number 5; expected a size"));
     EXPECT_THAT(error(R"({"limits": {"connections": 0}})"), HasSubstr("from 1 to 65536"));

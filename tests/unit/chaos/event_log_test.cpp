@@ -58,7 +58,7 @@ TEST(Metrics, AreInPrometheusFormat) {
     toolstack.phase_sum_us[boot] = 2'000'017;
     split::FlavourStatus flavour;
     flavour.ready = 5;
-    const std::string text = metrics_text(toolstack, {flavour}, {});
+    const std::string text = metrics_text(toolstack, {flavour}, {}, {});
     EXPECT_THAT(text, HasSubstr("# TYPE chaos_domains_created_total counter\nchaos_domains_created_total 3\n"));
     EXPECT_THAT(text, HasSubstr("chaos_phase_seconds_bucket{phase=\"boot\",le=\"0.000001\"} 1\n"));
     EXPECT_THAT(text, HasSubstr("chaos_phase_seconds_bucket{phase=\"boot\",le=\"0.000004\"} 1\n"));
@@ -66,7 +66,7 @@ TEST(Metrics, AreInPrometheusFormat) {
     EXPECT_THAT(text, HasSubstr("chaos_phase_seconds_bucket{phase=\"boot\",le=\"+Inf\"} 4\n"));
     EXPECT_THAT(text, HasSubstr("chaos_phase_seconds_sum{phase=\"boot\"} 2.000017\n"));
     EXPECT_THAT(text, HasSubstr("chaos_phase_seconds_count{phase=\"boot\"} 4\n"));
-    EXPECT_THAT(text, HasSubstr("chaos_pool_ready{memory_bytes=\"4194304\",vcpus=\"1\"} 5\n"));
+    EXPECT_THAT(text, HasSubstr("chaos_pool_ready{memory_bytes=\"4194304\",vcpus=\"1\",vifs=\"0\",vbds=\"0\"} 5\n"));
     for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) {
         const std::string_view line = std::string_view(text).substr(at, text.find('\n', at) - at);
         EXPECT_TRUE(line.starts_with("# ") || line.starts_with("chaos_")) << line;

@@ -151,6 +151,62 @@ Result<split::DomainDetails> FakeToolstack::details(base::DomId domain) const {
     return split::DomainDetails{found->view, found->config, {}};
 }
 
+Result<std::vector<split::DeviceView>> FakeToolstack::devices(base::DomId domain) const {
+    BASE_ASSIGN(const Domain* const found, const_cast<FakeToolstack*>(this)->at(domain));
+    return found->devices;
+}
+
+Result<std::uint32_t> FakeToolstack::attach(base::DomId domain, split::DeviceView device) {
+    BASE_ASSIGN(Domain* const found, at(domain));
+    device.id = static_cast<std::uint32_t>(found->devices.size());
+    device.backend = noxs::wire::State::connected;
+    device.frontend = noxs::wire::State::init_wait;
+    device.counters = {{"requests", 4}};
+    found->devices.push_back(device);
+    return device.id;
+}
+
+Result<std::uint32_t> FakeToolstack::attach(base::DomId domain, const split::VifConfig& config) {
+    attached_vifs.push_back(config);
+    split::DeviceView device;
+    device.type = noxs::wire::DeviceType::vif;
+    device.vif.emplace();
+    device.vif->mac = {{2, 0, 0, 0, 0, 1}};
+    device.vif->network = "default";
+    device.vif->ipv4 = {{{10, 0, 0, 2}}, 24};
+    device.stopped = "the ring runs away";
+    return attach(domain, device);
+}
+
+Result<std::uint32_t> FakeToolstack::attach(base::DomId domain, const split::VbdConfig& config) {
+    attached_vbds.push_back(config);
+    split::DeviceView device;
+    device.type = noxs::wire::DeviceType::vbd;
+    device.vbd = config;
+    return attach(domain, device);
+}
+
+Result<std::uint32_t> FakeToolstack::detach(base::DomId domain, const split::DeviceChoice& device,
+                                            std::chrono::milliseconds timeout) {
+    BASE_TRY(at(domain));
+    detach_time = timeout;
+    const auto id = static_cast<std::uint32_t>(std::stoul(device.which));
+    if (lets_go_at_once) {
+        let_go(domain.value, device.type, id, false);
+    }
+    return id;
+}
+
+void FakeToolstack::let_go(std::uint16_t id, noxs::wire::DeviceType type, std::uint32_t device, bool forced) {
+    observer_.on_event({.kind = EventKind::detached,
+                        .domain = base::DomId{id},
+                        .name = domains_.at(id).view.name,
+                        .detail = "vif 0",
+                        .device = type,
+                        .device_id = device,
+                        .forced = forced});
+}
+
 Result<void> FakeToolstack::pause(base::DomId domain) {
     BASE_ASSIGN(Domain* const found, at(domain));
     found->view.state = State::paused;

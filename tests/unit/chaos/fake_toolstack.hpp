@@ -19,6 +19,39 @@
 
 namespace chaos::test {
 
+/// No network but the default one, with a counter.
+class FakeNetworks final : public split::Networks {
+ public:
+    split::Result<void> create(const split::NetworkSettings&) override { return unsupported(); }
+    split::Result<void> remove(std::string_view) override { return unsupported(); }
+    split::Result<split::NetworkView> view(std::string_view name) override {
+        if (name != split::default_network) {
+            return base::fail(base::Code::not_found, "no network named '" + std::string(name) + "'");
+        }
+        return list().front();
+    }
+    std::vector<split::NetworkView> list() override {
+        split::NetworkView view;
+        view.settings.name = split::default_network;
+        view.status = {.name = view.settings.name, .ports = 2, .learned = 0, .counters = {{"forwarded", 17}}};
+        return {view};
+    }
+    split::Result<std::vector<noxs::VifSettings>> plan(const std::vector<split::VifConfig>&) override {
+        return unsupported();
+    }
+    void take(base::DomId, std::uint32_t, const std::vector<noxs::VifSettings>&) override {}
+    void give_back(base::DomId, std::uint32_t) override {}
+    void give_back(base::DomId) override {}
+    void hand_over(base::DomId, base::DomId) override {}
+    int poll_fd() const override { return -1; }
+    void poll() override {}
+    split::Result<split::Forward> publish(base::DomId, split::Forward) override { return unsupported(); }
+    split::Result<void> unpublish(noxs::Ipv4, std::uint16_t) override { return unsupported(); }
+
+ private:
+    static std::unexpected<base::Error> unsupported() { return base::fail(base::Code::unsupported, "a fake"); }
+};
+
 class FakeToolstack final : public split::Toolstack {
  public:
     explicit FakeToolstack(split::Observer& observer) : observer_(observer) { capabilities_.name = "fake"; }
@@ -37,6 +70,9 @@ class FakeToolstack final : public split::Toolstack {
     std::optional<std::size_t> fail_create_at;  ///< the create of this index fails
     bool ready_at_once{false};                  ///< as guests are that can't say ready
     bool loads_aside{false};                    ///< as foreign kernels are: created by `end_load`
+    /// The guest lets go of a device, or was made to.
+    void let_go(std::uint16_t id, noxs::wire::DeviceType type, std::uint32_t device, bool forced);
+    bool lets_go_at_once{false};
     std::size_t console_room{1024};
     std::string typed;
     std::optional<split::Clock::time_point> due;
@@ -61,6 +97,12 @@ class FakeToolstack final : public split::Toolstack {
     split::Result<void> reboot(base::DomId domain) override;
     split::Result<void> destroy(base::DomId domain) override;
     split::Result<void> rename(base::DomId domain, std::string name) override;
+    split::Result<std::vector<split::DeviceView>> devices(base::DomId domain) const override;
+    split::Result<std::uint32_t> attach(base::DomId domain, const split::VifConfig& config) override;
+    split::Result<std::uint32_t> attach(base::DomId domain, const split::VbdConfig& config) override;
+    split::Result<std::uint32_t> detach(base::DomId domain, const split::DeviceChoice& device,
+                                        std::chrono::milliseconds timeout) override;
+    split::Networks& networks() override { return networks_; }
     split::Result<ConsoleText> console_log(base::DomId domain) const override;
     split::Result<std::size_t> console_write(base::DomId domain, std::span<const char> bytes) override;
     std::vector<split::FlavourStatus> pool_status() const override { return pool_; }
@@ -71,16 +113,22 @@ class FakeToolstack final : public split::Toolstack {
     void poll() override { ++polls; }
 
     std::vector<split::VmConfig> created;
+    std::vector<split::VifConfig> attached_vifs;
+    std::vector<split::VbdConfig> attached_vbds;
+    std::chrono::milliseconds detach_time{0};
 
  private:
     struct Domain {
         split::DomainView view;
         split::VmConfig config;
+        std::vector<split::DeviceView> devices{};
     };
+    split::Result<std::uint32_t> attach(base::DomId domain, split::DeviceView device);
     split::Result<Domain*> at(base::DomId domain);
     void emit(split::EventKind kind, const split::DomainView& view, std::string detail = {}, std::int32_t code = 0);
 
     split::Observer& observer_;
+    FakeNetworks networks_;
     hypervisor::Capabilities capabilities_;
     split::ToolstackMetrics metrics_;
     std::vector<split::FlavourStatus> pool_{split::FlavourStatus{}};

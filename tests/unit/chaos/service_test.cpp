@@ -389,6 +389,74 @@ TEST(Events, AreReplayedAndThenFollow) {
     EXPECT_TRUE(api.client.quiet());
 }
 
+TEST(Devices, AreAttachedAndShown) {
+    Api api;
+    api.call("domain.create", R"({"config":)" + config_of(api) + "}");
+    const auto vif = api.call("domain.attach", R"({"id":1,"vif":{"ip":"10.0.0.2/24","rate":"10Mbit"}})");
+    EXPECT_EQ(at(vif, "result.device.type").text, "vif");
+    EXPECT_EQ(at(vif, "result.device.id").as_unsigned(), 0U);
+    EXPECT_EQ(api.toolstack->attached_vifs.at(0).rate, 10'000'000U);
+    const auto vbd = api.call("domain.attach", R"({"id":1,"vbd":{"target":"/proc/self/exe","access":"ro"}})");
+    EXPECT_EQ(at(vbd, "result.device.type").text, "vbd");
+    EXPECT_TRUE(api.toolstack->attached_vbds.at(0).read_only());
+    const auto shown = api.call("domain.get", R"({"id":1})");
+    EXPECT_EQ(at(shown, "result.devices.0.mac").text, "02:00:00:00:00:01");
+    EXPECT_EQ(at(shown, "result.devices.0.ip").text, "10.0.0.2/24");
+    EXPECT_EQ(at(shown, "result.devices.0.backend").text, "connected");
+    EXPECT_EQ(at(shown, "result.devices.0.frontend").text, "init_wait");
+    EXPECT_EQ(at(shown, "result.devices.0.stopped").text, "the ring runs away");
+    EXPECT_EQ(at(shown, "result.devices.1.access").text, "ro");
+    EXPECT_EQ(at(shown, "result.devices.1.counters.requests").as_unsigned(), 4U);
+}
+
+TEST(Devices, MistakesAreNamed) {
+    Api api;
+    api.call("domain.create", R"({"config":)" + config_of(api) + "}");
+    for (const char* params : {R"({"id":1})", R"({"id":1,"vif":{},"vbd":{}})", R"({"id":1,"vif":{"ip":"x"}})",
+                               R"({"id":1,"vbd":{}})", R"({"id":1,"vbd":{"target":"relative"}})", R"({"vif":{}})"}) {
+        EXPECT_EQ(error_code(api.call("domain.attach", params)), "invalid_argument") << params;
+    }
+    EXPECT_EQ(error_code(api.call("domain.attach", R"({"id":9,"vif":{}})")), "no_such_domain");
+    for (const char* params : {R"({"id":1})", R"({"id":1,"type":"vif"})", R"({"id":1,"type":"tap","device":0})"}) {
+        EXPECT_EQ(error_code(api.call("domain.detach", params)), "invalid_argument") << params;
+    }
+}
+
+TEST(Devices, ADetachIsAnsweredWhenTheDeviceIsGone) {
+    using noxs::wire::DeviceType;
+    Api api;
+    api.call("domain.create", R"({"count":2,"config":)" + config_of(api) + "}");
+    api.send("domain.detach", R"({"id":1,"type":"vif","device":0})");
+    api.send("domain.detach", R"({"id":2,"type":"vbd","device":"3","timeout_ms":7})");
+    EXPECT_EQ(api.toolstack->detach_time.count(), 7);
+    api.toolstack->let_go(1, DeviceType::vbd, 0, false);
+    api.toolstack->let_go(2, DeviceType::vif, 0, false);
+    EXPECT_TRUE(api.client.quiet());
+    api.toolstack->let_go(1, DeviceType::vif, 0, false);
+    const auto first = api.client.take();
+    EXPECT_FALSE(at(first, "result.forced").truth);
+    EXPECT_EQ(at(first, "result.device.type").text, "vif");
+    api.toolstack->let_go(2, DeviceType::vbd, 3, true);
+    EXPECT_TRUE(at(api.client.take(), "result.forced").truth);
+}
+
+TEST(Devices, ADetachMayBeDoneAtOnce) {
+    Api api;
+    api.call("domain.create", R"({"config":)" + config_of(api) + "}");
+    api.toolstack->lets_go_at_once = true;
+    EXPECT_EQ(at(api.call("domain.detach", R"({"id":1,"type":"vif","device":0})"), "result.id").as_unsigned(), 1U);
+    EXPECT_TRUE(api.client.quiet());
+}
+
+TEST(Devices, ADetachEndsWithItsGuest) {
+    Api api;
+    api.call("domain.create", R"({"config":)" + config_of(api) + "}");
+    api.send("domain.detach", R"({"id":1,"type":"vif","device":0})");
+    api.toolstack->power_off(1);
+    api.service.poll();
+    EXPECT_EQ(error_code(api.client.take()), "guest_died");
+}
+
 TEST(Daemon, IsOpenedAnewWhenTheHypervisorIsLost) {
     Api api;
     api.send("domain.create", R"({"wait":"ready","config":)" + config_of(api) + "}");
@@ -424,10 +492,15 @@ TEST(Daemon, ShowsPoolSchemaMetricsAndItself) {
     Api api;
     EXPECT_EQ(at(api.call("pool.status", "{}"), "result.flavours.0.memory").text, "4MiB");
     EXPECT_EQ(at(api.call("pool.set", R"({"memory":"8MiB","floor":1})"), "result.flavours.1.floor").as_unsigned(), 1U);
+    const auto shaped = api.call("pool.set", R"({"memory":"8MiB","vifs":1,"vbds":2,"floor":1})");
+    EXPECT_EQ(at(shaped, "result.flavours.2.vifs").as_unsigned(), 1U);
+    EXPECT_EQ(at(shaped, "result.flavours.2.vbds").as_unsigned(), 2U);
     EXPECT_EQ(error_code(api.call("pool.set", R"({"memory":8,"floor":5,"ceiling":1})")), "invalid_argument");
     EXPECT_EQ(error_code(api.call("pool.set", R"({"memory":"8"})")), "invalid_argument");
     EXPECT_EQ(at(api.call("schema.get", "{}"), "result.schema.type").text, "object");
     EXPECT_THAT(at(api.call("metrics.get", "{}"), "result.text").text, HasSubstr("chaos_api_requests_total"));
+    EXPECT_THAT(at(api.call("metrics.get", "{}"), "result.text").text,
+                HasSubstr("chaos_network_forwarded_total{network=\"default\"} 17\n"));
 }
 
 TEST(Daemon, SaysWhatItRunsOnAndWhatIsMissing) {

@@ -29,8 +29,8 @@ class PoolTest : public testing::Test {
  protected:
     void open(const std::vector<FlavourSettings>& flavours, unsigned capacity = 0) {
         auto opened = Pool::open(
-            [this](const hypervisor::ShellSpec& spec) {
-                return prepare_shell(hypervisor, spec, {.listener = listener, .console_dir = dir.path()});
+            [this](const Shape& shape) {
+                return prepare_shell(hypervisor, shape, {.listener = listener, .console_dir = dir.path()});
             },
             capacity, flavours);
         ASSERT_TRUE(opened) << opened.error().message;
@@ -41,8 +41,8 @@ class PoolTest : public testing::Test {
         const auto all = pool->status();
         return std::ranges::all_of(all, [](const auto& s) { return s.ready == s.target; });
     }
-    Pool::Claim claim(base::Bytes memory = base::mib(4), unsigned vcpus = 1) {
-        auto claim = pool->claim(shell_spec(memory, vcpus), Clock::now());
+    Pool::Claim claim(base::Bytes memory = base::mib(4), unsigned vcpus = 1, unsigned vifs = 0, unsigned vbds = 0) {
+        auto claim = pool->claim({.memory = memory, .vcpus = vcpus, .vifs = vifs, .vbds = vbds}, Clock::now());
         pool->launched(claim.flavour, Clock::now());
         return claim;
     }
@@ -75,6 +75,32 @@ TEST_F(PoolTest, ServesTheExactShapeOnly) {
     EXPECT_EQ(status().hits, 1u);
     EXPECT_EQ(status().misses, 0u);
     discard(std::move(hit.shell));
+}
+
+TEST_F(PoolTest, ServesTheExactDevicesOnly) {
+    open({{.memory = base::mib(4), .vcpus = 1, .floor = 1, .ceiling = 1, .vifs = 1, .vbds = 1},
+          {.memory = base::mib(4), .vcpus = 1, .floor = 1, .ceiling = 1, .vifs = 2, .vbds = 0}});
+    ASSERT_TRUE(eventually([this] { return full(); }));
+    for (const auto& [vifs, vbds] : {std::pair{0u, 0u}, {1u, 0u}, {0u, 2u}, {0u, 1u}, {2u, 1u}}) {
+        EXPECT_EQ(claim(base::mib(4), 1, vifs, vbds).shell, nullptr) << vifs << " " << vbds;
+    }
+    auto hit = claim(base::mib(4), 1, 1, 1);
+    ASSERT_NE(hit.shell, nullptr);
+    const auto& entries = hit.shell->devices.entries();
+    ASSERT_EQ(entries.size(), 4u);
+    EXPECT_EQ(entries[2].type, noxs::wire::DeviceType::vif);
+    EXPECT_EQ(entries[3].type, noxs::wire::DeviceType::vbd);
+    EXPECT_EQ(entries[2].port, test_support::FakeLaneEnd::port);
+    EXPECT_EQ(entries[3].port, entries[2].port) << "one lane for all";
+    EXPECT_NE(entries[1].port, entries[2].port);
+    const auto lane = machine->lane(hit.shell->domain->id());
+    EXPECT_TRUE(lane->is_open());
+    const auto& spec = machine->find(hit.shell->domain->id())->spec;
+    EXPECT_EQ(spec.control_pages, 8u);
+    EXPECT_EQ(spec.spare_pages, 4u);
+    EXPECT_TRUE(spec.data_lane);
+    discard(std::move(hit.shell));
+    EXPECT_FALSE(lane->is_open());
 }
 
 TEST_F(PoolTest, RefillsAfterAClaim) {
@@ -176,10 +202,10 @@ TEST_F(PoolTest, ParksNoShellThatALowerTargetDoesNotWant) {
     std::binary_semaphore preparing(0);
     std::binary_semaphore go_on(0);
     auto opened = Pool::open(
-        [&](const hypervisor::ShellSpec& spec) {
+        [&](const Shape& shape) {
             preparing.release();
             go_on.acquire();
-            return prepare_shell(hypervisor, spec, {.listener = listener, .console_dir = dir.path()});
+            return prepare_shell(hypervisor, shape, {.listener = listener, .console_dir = dir.path()});
         },
         0, {{base::mib(4), 1, 2, 2}});
     ASSERT_TRUE(opened) << opened.error().message;

@@ -215,7 +215,8 @@ TEST_F(ReconcileTest, ARecordOfImpossibleDevicesIsNotAdopted) {
 
 TEST_F(ReconcileTest, ADriverThatCanNotListIsAnError) {
     machine->fail(Verb::adopt, base::Code::unavailable);
-    const auto opened = Toolstack::open(settings, std::make_unique<test_support::FakeHypervisor>(machine), recorder);
+    const auto opened = Toolstack::open(settings, std::make_unique<test_support::FakeHypervisor>(machine), recorder,
+                                        std::make_unique<test_support::FakeDataPlane>(plane));
     ASSERT_FALSE(opened);
     EXPECT_THAT(opened.error().message, HasSubstr("injected"));
 }

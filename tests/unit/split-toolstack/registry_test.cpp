@@ -33,8 +33,24 @@ Record full_record() {
     record.config.on_poweroff = EndAction::preserve;
     record.config.on_reboot = EndAction::destroy;
     record.config.on_crash = EndAction::restart;
-    record.config.vifs = {{"10.0.0.1", "00:16:3e:00:00:01", "br0"}, {"", "", ""}};
+    record.config.vifs = {{"10.0.0.1", "00:16:3e:00:00:01", "br0", "fd00::1", 1000, false}, {}};
     record.config.vbds = {{"/disk", "raw", "xvda", "ro"}};
+    noxs::VifSettings vif;
+    vif.mac = *noxs::parse_mac("00:16:3e:00:00:01");
+    vif.mtu = 1400;
+    vif.ipv4 = *noxs::parse_ipv4_net("10.0.0.1/8");
+    vif.ipv4_gateway = *noxs::parse_ipv4("10.0.0.254");
+    vif.ipv6 = *noxs::parse_ipv6("fd00::1");
+    vif.ipv6_prefix = 64;
+    vif.ipv6_gateway = *noxs::parse_ipv6("fd00::fe");
+    vif.network = "br0";
+    vif.check_source = false;
+    vif.rate = UINT64_MAX;
+    record.vifs = {{.id = 0, .leaving = true, .settings = vif}, {.id = 7, .settings = {}}};
+    record.vbds = {{.id = 2, .leaving = true}};
+    record.lane = base::EvtchnPort{64};
+    record.generation = 6;
+    record.settled = false;
     record.created_unix_ms = 1'700'000'000'123;
     record.wanted = Wanted::paused;
     record.from_pool = true;
@@ -69,6 +85,32 @@ TEST(Record, ComesBackWhole) {
     EXPECT_EQ(after->timing, before.timing);
     EXPECT_EQ(after->wanted, Wanted::paused);
     EXPECT_EQ(after->config.vbds.at(0).access, "ro");
+    EXPECT_EQ(after->config.vifs, before.config.vifs);
+    EXPECT_EQ(after->vifs.at(0).settings.ipv4, before.vifs.at(0).settings.ipv4);
+    EXPECT_EQ(after->vifs.at(1).id, 7u);
+    EXPECT_TRUE(after->vbds.at(0).leaving);
+    EXPECT_EQ(after->lane, before.lane);
+    EXPECT_EQ(after->generation, 6u);
+    EXPECT_FALSE(after->settled);
+}
+
+TEST(Record, OfAGuestWithoutNetworkAndDisksIsShort) {
+    Record record = full_record();
+    record.config.vifs.clear();
+    record.config.vbds.clear();
+    record.vifs.clear();
+    record.vbds.clear();
+    record.lane.reset();
+    EXPECT_EQ(rendered(record).find("lane"), std::string::npos);
+    const auto after = parse_record(rendered(record));
+    ASSERT_TRUE(after) << after.error().message;
+    EXPECT_FALSE(after->lane);
+}
+
+TEST(Record, NamesWhatIsMissingOfADevice) {
+    Record record = full_record();
+    record.vifs.pop_back();
+    EXPECT_THAT(parse_record(rendered(record)).error().message, HasSubstr("as many as in the configuration"));
 }
 
 TEST(Record, KnowsTheKindOfGuest) {

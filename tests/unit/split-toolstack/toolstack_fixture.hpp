@@ -13,6 +13,7 @@
 #include "split-toolstack/toolstack.hpp"
 #include "tests/support/elf_builder.hpp"
 #include "tests/support/eventually.hpp"
+#include "tests/support/fake_data_plane.hpp"
 #include "tests/support/fake_hypervisor.hpp"
 #include "tests/support/scripted_guest.hpp"
 #include "tests/support/temp_dir.hpp"
@@ -50,7 +51,8 @@ class ToolstackTest : public testing::Test {
     }
 
     void open() {
-        auto opened = Toolstack::open(settings, std::make_unique<test_support::FakeHypervisor>(machine), recorder);
+        auto opened = Toolstack::open(settings, std::make_unique<test_support::FakeHypervisor>(machine), recorder,
+                                      std::make_unique<test_support::FakeDataPlane>(plane));
         ASSERT_TRUE(opened) << opened.error().message;
         toolstack = *std::move(opened);
     }
@@ -80,8 +82,10 @@ class ToolstackTest : public testing::Test {
     /// Files under domains/ and console/ that say something.
     std::size_t files() const {
         std::size_t n = 0;
-        for (const auto& entry : std::filesystem::recursive_directory_iterator(settings.state_dir)) {
-            n += entry.is_regular_file() && entry.path().extension() != ".tmp" ? 1 : 0;
+        for (const auto* folder : {"/domains", "/console"}) {
+            for (const auto& entry : std::filesystem::directory_iterator(settings.state_dir + folder)) {
+                n += entry.is_regular_file() && entry.path().extension() != ".tmp" ? 1 : 0;
+            }
         }
         return n;
     }
@@ -89,11 +93,14 @@ class ToolstackTest : public testing::Test {
         EXPECT_TRUE(machine->ids().empty());
         EXPECT_EQ(files(), 0u);
         EXPECT_TRUE(toolstack->list().empty());
+        EXPECT_TRUE(plane->lanes.empty());
+        EXPECT_THAT(plane->mistakes, testing::IsEmpty());
     }
 
     test_support::TempDir dir;
     std::string kernel;
     std::shared_ptr<test_support::FakeMachine> machine;
+    std::shared_ptr<test_support::FakePlaneState> plane = std::make_shared<test_support::FakePlaneState>();
     ToolstackSettings settings;
     Recorder recorder;
     std::unique_ptr<Toolstack> toolstack;

@@ -89,8 +89,8 @@ TEST_F(ToolstackTest, RejectsWhatCanNotBe) {
     EXPECT_EQ(code_of([](VmConfig& c) { c.memory = base::mib(4096); }), base::Code::limit_reached);
     EXPECT_EQ(code_of([](VmConfig& c) { c.vcpus = 0; }), base::Code::invalid_config);
     EXPECT_EQ(code_of([](VmConfig& c) { c.vcpus = 3; }), base::Code::unsupported);
-    EXPECT_EQ(code_of([](VmConfig& c) { c.vifs.emplace_back(); }), base::Code::unsupported);
-    EXPECT_EQ(code_of([](VmConfig& c) { c.vbds.emplace_back(); }), base::Code::unsupported);
+    EXPECT_EQ(code_of([](VmConfig& c) { c.vifs.resize(99); }), base::Code::limit_reached);
+    EXPECT_EQ(code_of([](VmConfig& c) { c.vbds = {{"/nowhere", "", "", ""}}; }), base::Code::not_found);
     EXPECT_EQ(code_of([](VmConfig& c) { c.cmdline = "\xff"; }), base::Code::invalid_config);
     EXPECT_EQ(code_of([](VmConfig& c) { c.kernel = "/nowhere"; }), base::Code::not_found);
     EXPECT_EQ(code_of([](VmConfig& c) { c.ramdisk = "/nowhere"; }), base::Code::not_found);
@@ -138,8 +138,10 @@ TEST_F(ToolstackTest, AFailureAtAnyStepLeavesNothing) {
     auto order = config("x");
     order.cpumap = 1;
     order.console = false;
-    for (const auto verb : {Verb::create_shell, Verb::open_channel, Verb::seed_grant, Verb::write, Verb::map_pages,
-                            Verb::load, Verb::set_affinity, Verb::start}) {
+    order.vifs.resize(1);
+    order.vbds = {{dir.write("disk.img", std::string(4096, 'x')), "", "", ""}};
+    for (const auto verb : {Verb::create_shell, Verb::open_channel, Verb::open_data_lane, Verb::seed_grant, Verb::write,
+                            Verb::map_pages, Verb::load, Verb::set_affinity, Verb::start}) {
         unsigned failures = 0;
         for (unsigned skip = 0;; ++skip) {
             machine->fail(verb, base::Code::io_error, skip, 1);
