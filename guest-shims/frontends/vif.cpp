@@ -116,7 +116,7 @@ void Vif::look_for_device() {
     if (device_) {
         device_.reset();
         control_ = nullptr;
-        connected_ = false;
+        forget_backend();
     }
     const bool first_is_taken = other_ != nullptr && other_->device_;
     wire::DeviceEntry entries[wire::max_devices];
@@ -179,12 +179,16 @@ void Vif::connect() {
     system_.platform().notify(base::EvtchnPort{device_->port});
 }
 
-/// Lets the backend go; it stops using the buffers before it closes, and after that only opens anew.
-void Vif::disconnect() {
+void Vif::forget_backend() {
     connected_ = false;
     for (auto& buffer : rx_) {
         buffer.state = buffer.state == RxState::posted ? RxState::free : buffer.state;
     }
+}
+
+/// Lets the backend go; it stops using the buffers before it closes, and after that only opens anew.
+void Vif::disconnect() {
+    forget_backend();
     store_release(control_->header.frontend_state, wire::State::closed);
     system_.platform().notify(base::EvtchnPort{device_->port});
 }
@@ -219,8 +223,9 @@ std::optional<Vif::Received> Vif::receive() {
         }
         ++counters_.received;
         buffer.state = RxState::lent;
-        const bool good = (response.flags & (wire::rx_data_validated | wire::rx_checksum_blank)) != 0;
-        return Received{response.id, {buffer.page + response.offset, size}, good};
+        const bool blank = (response.flags & wire::rx_checksum_blank) != 0;
+        const bool good = blank || (response.flags & wire::rx_data_validated) != 0;
+        return Received{response.id, {buffer.page + response.offset, size}, good, blank};
     }
     return std::nullopt;
 }

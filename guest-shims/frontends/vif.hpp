@@ -63,7 +63,8 @@ class Vif {
     struct Received {
         std::uint32_t buffer;
         std::span<std::byte> bytes;
-        bool checksum_good;  ///< of TCP and UDP: checked, or never left this machine and not filled in
+        bool checksum_good;   ///< of TCP and UDP: checked, or blank
+        bool checksum_blank;  ///< never left this machine: holds the pseudo-header's sum
     };
     /// The next frame, if there is one. Hot.
     std::optional<Received> receive();
@@ -112,6 +113,7 @@ class Vif {
     void look_for_device();
     void connect();
     void disconnect();
+    void forget_backend();
     void post(std::uint32_t buffer);
     void reclaim();
 

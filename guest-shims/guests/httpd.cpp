@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // A web server on TCP port 80: GET and HEAD, connections that stay open, requests that come before the last was
-// answered. Serves /, /hello.txt, /1k and /100k.
+// answered. Serves /, /hello.txt, /1k and /100k; with root=vbd on its command line the files of the tar archive on its disk.
 #include "guest-shims/frontends/console.hpp"
 #include "guest-shims/frontends/system.hpp"
+#include "guest-shims/net/disk_site.hpp"
 #include "guest-shims/net/http_server.hpp"
 #include "guest-shims/net/network.hpp"
 #include "guest-shims/net/site.hpp"
 #include "guest-shims/net/tcp.hpp"
+#include "guest-shims/runtime/cmdline.hpp"
 
 namespace guest {
 
@@ -32,10 +34,19 @@ std::string_view make_pattern(System& system) {
     return {text, pattern_size};
 }
 
-bool add_built_in(System& system, Site& site) {
+/// Returns what is wrong.
+std::string_view add_files(System& system, Site& site) {
+    const std::string_view root = option(system.cmdline(), "root").value_or("");
+    if (root == "vbd") {
+        return add_disk_files(system, site);
+    }
+    if (!root.empty()) {
+        return "root= is not vbd";
+    }
     const std::string_view pattern = make_pattern(system);
-    return site.add("/", index_page) && site.add("/hello.txt", hello) && site.add("/1k", pattern.substr(0, 1024)) &&
-           site.add("/100k", pattern, 100 * 1024);
+    const bool added = site.add("/", index_page) && site.add("/hello.txt", hello) &&
+                       site.add("/1k", pattern.substr(0, 1024)) && site.add("/100k", pattern, 100 * 1024);
+    return added ? "" : "no memory for the files";
 }
 
 }  // namespace
@@ -43,8 +54,8 @@ bool add_built_in(System& system, Site& site) {
 std::int32_t run(System& system) {
     Console console(system);
     Site site(system.heap());
-    if (!add_built_in(system, site)) {
-        system.panic("no memory for the files");
+    if (const std::string_view wrong = add_files(system, site); !wrong.empty()) {
+        system.panic(wrong);
     }
     Network network(system, pools);
     TcpServer<HttpPeer> server(site);

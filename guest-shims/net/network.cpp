@@ -111,7 +111,7 @@ err_t Network::transmit(netif* interface, pbuf* frame) {
     }
     const bool blank = self.vif_.uses(wire::VifFeature::tx_checksum) && put_pseudo_header_sum(room.first(size));
     self.vif_.send(size, blank ? Vif::Checksum::blank : Vif::Checksum::complete);
-    self.traffic_ = true;
+    self.sent_ = true;
     return ERR_OK;
 }
 
@@ -144,7 +144,6 @@ void Network::input(const Vif::Received& frame) {
     const std::uint16_t others = netif_.chksum_flags & static_cast<std::uint16_t>(~checks);
     NETIF_SET_CHECKSUM_CTRL(&netif_, static_cast<std::uint16_t>(others | (believed ? 0 : checks)));
     pbuf* packet = wrap(frame);
-    traffic_ = true;
     if (packet != nullptr && netif_.input(packet, &netif_) != ERR_OK) {
         pbuf_free(packet);
     }
@@ -170,7 +169,7 @@ bool Network::work(std::optional<Nanoseconds>& timeout) {
         tcp_txnow();
     }
     timers_.run(now);  // of connections that are new
-    if (std::exchange(traffic_, false)) {
+    if (std::exchange(sent_, false)) {
         timers_.touch(now);
     }
     vif_.flush();

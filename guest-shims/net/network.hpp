@@ -46,7 +46,7 @@ class Network final : public Service {
     std::span<Lent> lent_;
     std::uint32_t lent_count_{0};
     bool starved_{false};  ///< lwIP had a frame and the vif no room
-    bool traffic_{false};
+    bool sent_{false};
 };
 
 }  // namespace guest

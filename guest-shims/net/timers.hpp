@@ -9,13 +9,14 @@
 namespace guest {
 
 /// lwIP's timers, without a tick where nothing can happen: TCP's run while there are connections. Those of ARP and of
-/// reassembly run while there is traffic and a little longer, until no question and no fragment waits any more; the ticks
-/// missed after that are made up when traffic comes again, which ages the table as if it had ticked all along.
+/// reassembly run while the guest sends and a little longer, until none of its questions waits any more; the ticks missed
+/// after that are made up when something happens, which ages the table as if it had ticked all along. Frames that only
+/// come (broadcasts, a fragment without the rest) start nothing.
 class NetTimers {
  public:
     explicit NetTimers(Nanoseconds now) : slow_at_(now.value) {}
 
-    /// A frame came or went.
+    /// A frame was sent.
     void touch(Nanoseconds now) { busy_until_ = now.value + settle; }
     /// Does what is due.
     void run(Nanoseconds now);
