@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // How long a launch takes: over the API with a warm pool and with an empty one, and as a whole CLI process. The
 // references are measured in between, so that all figures see the same machine; for the kvm driver, the launches of a
-// second daemon with the process driver are among them.
+// second daemon with the process driver are among them. So are those of a daemon whose guests have a vif and a vbd.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "base/fd.hpp"
 #include "benchmarks/support/bare_kvm.hpp"
 #include "benchmarks/support/daemon.hpp"
 #include "benchmarks/support/launches.hpp"
@@ -84,18 +89,47 @@ class References {
     base::Result<KvmHost> kvm_;
 };
 
+enum class Devices { none, vif_and_vbd };
+
 /// A daemon and what was launched with it.
 struct Lane {
     PrivateDaemon daemon;
     Client client;
+    Devices devices;
     std::string params;
     Launches warm, empty;
+    bool has_pool{false};  // of guests with devices
 
-    static base::Result<Lane> start(const std::string& driver) {
+    static base::Result<Lane> start(const std::string& driver, Devices devices = Devices::none) {
         BASE_ASSIGN(auto daemon, PrivateDaemon::start({"--hypervisor", driver}));
         BASE_ASSIGN(auto client, daemon.connect());
-        std::string params = R"({"config":)" + daemon.config_of("noop") + R"(,"wait":"ready"})";
-        return Lane{std::move(daemon), std::move(client), std::move(params), {}, {}};
+        std::string config = daemon.config_of("noop");
+        if (devices == Devices::vif_and_vbd) {
+            const std::string disk = daemon.runtime_dir() + "/disk.img";
+            const base::Fd file(::open(disk.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+            if (!file || ::ftruncate(file.get(), 1 << 20) != 0) {
+                return base::fail_errno(errno, "can't write " + disk);
+            }
+            config.pop_back();
+            config += R"(,"vifs":[{}],"vbds":[{"target":")" + disk + R"("}]})";
+            // The flavours of the other lanes are the first, and the only ones, of their daemons; so is this.
+            BASE_TRY(daemon.set_pool(client, 0, 0));
+        }
+        std::string params = R"({"config":)" + config + R"(,"wait":"ready"})";
+        return Lane{std::move(daemon), std::move(client), devices, std::move(params), {}, {}, false};
+    }
+
+    base::Result<void> set_pool(unsigned floor, unsigned ceiling) {
+        if (devices == Devices::none) {
+            return daemon.set_pool(client, floor, ceiling);
+        }
+        if (ceiling == 0 && !has_pool) {
+            return {};
+        }
+        has_pool = ceiling != 0;
+        BASE_TRY(client.call("pool.set", R"({"memory":4,"vcpus":1,"vifs":1,"vbds":1,"floor":)" + std::to_string(floor) +
+                                             R"(,"ceiling":)" + std::to_string(ceiling) + "}"));
+        return {};
     }
 
     base::Result<void> launch(Pool pool, unsigned count) {
@@ -113,8 +147,7 @@ struct Lane {
 
 base::Result<void> launch_many(std::vector<Lane>& lanes, References& references, Pool pool, unsigned count) {
     for (Lane& lane : lanes) {
-        BASE_TRY(
-            lane.daemon.set_pool(lane.client, pool == Pool::warm ? 2 * warm_level : 0, pool == Pool::warm ? 256 : 0));
+        BASE_TRY(lane.set_pool(pool == Pool::warm ? 2 * warm_level : 0, pool == Pool::warm ? 256 : 0));
         BASE_TRY(lane.daemon.await_full_pool(lane.client));
     }
     for (unsigned done = 0; done < count; done += block) {
@@ -171,6 +204,14 @@ void add_kvm_goal(Report& report, const Lane& kvm, const Lane& process, const Re
     report.add_goal("warm p50 / (1.5 x bare first KVM_RUN p50 + process warm p50)", warm / limit, 1.0);
 }
 
+void add_device_goal(Report& report, const Lane& devices, const Lane& plain) {
+    devices.warm.describe(report, "API, warm pool, a vif and a vbd");
+    devices.empty.describe(report, "API, empty pool, a vif and a vbd");
+    constexpr double limit_us = 30;
+    report.add_goal("what a vif and a vbd add to warm p50, us",
+                    median(devices.warm.client_us) - median(plain.warm.client_us), limit_us);
+}
+
 base::Result<std::vector<Lane>> start_lanes(const std::string& driver) {
     std::vector<Lane> lanes;
     BASE_ASSIGN(auto measured, Lane::start(driver));
@@ -179,6 +220,8 @@ base::Result<std::vector<Lane>> start_lanes(const std::string& driver) {
         BASE_ASSIGN(auto beside, Lane::start("process"));
         lanes.push_back(std::move(beside));
     }
+    BASE_ASSIGN(auto with_devices, Lane::start(driver, Devices::vif_and_vbd));
+    lanes.push_back(std::move(with_devices));
     return lanes;
 }
 
@@ -200,7 +243,8 @@ base::Result<Report> run(const Options& options) {
     if (driver == "process") {
         add_process_goals(report, measured, cli, references);
     }
-    for (const Lane& beside : std::span(lanes).subspan(1)) {
+    add_device_goal(report, lanes.back(), measured);
+    for (const Lane& beside : std::span(lanes).subspan(1, lanes.size() - 2)) {
         beside.warm.describe(report, beside.daemon.driver() + " driver: API, warm pool");
         beside.empty.describe(report, beside.daemon.driver() + " driver: API, empty pool");
         add_kvm_goal(report, measured, beside, references);

@@ -11,6 +11,7 @@
 #include "chaos/daemon/service.hpp"
 #include "chaos/json/parse.hpp"
 #include "chaos/rpc/line_buffer.hpp"
+#include "tests/support/fake_networks.hpp"
 
 namespace {
 
@@ -56,6 +57,21 @@ class IdleToolstack final : public split::Toolstack {
     Result<void> reboot(base::DomId id) override { return none(id); }
     Result<void> destroy(base::DomId id) override { return none(id); }
     Result<void> rename(base::DomId id, std::string) override { return none(id); }
+    Result<std::vector<split::DeviceView>> devices(base::DomId id) const override {
+        BASE_TRY(none(id));
+        split::DeviceView device;
+        device.type = noxs::wire::DeviceType::vif;
+        device.vif.emplace().network = "\xff";
+        device.stopped = "\"";
+        device.frontend = noxs::wire::State{99};
+        return std::vector{device};
+    }
+    Result<std::uint32_t> attach(base::DomId, const split::VifConfig&) override { return 0U; }
+    Result<std::uint32_t> attach(base::DomId, const split::VbdConfig&) override { return 0U; }
+    Result<std::uint32_t> detach(base::DomId, const split::DeviceChoice&, std::chrono::milliseconds) override {
+        return 0U;
+    }
+    split::Networks& networks() override { return networks_; }
     Result<ConsoleText> console_log(base::DomId) const override { return ConsoleText{0, "log\xff"}; }
     Result<std::size_t> console_write(base::DomId, std::span<const char> bytes) override { return bytes.size(); }
     std::vector<split::FlavourStatus> pool_status() const override { return {split::FlavourStatus{}}; }
@@ -67,6 +83,7 @@ class IdleToolstack final : public split::Toolstack {
 
  private:
     hypervisor::Capabilities capabilities_;
+    test_support::FakeNetworks networks_;
     split::ToolstackMetrics metrics_;
 };
 

@@ -16,41 +16,9 @@
 #include "chaos/daemon/service.hpp"
 #include "chaos/json/parse.hpp"
 #include "split-toolstack/toolstack.hpp"
+#include "tests/support/fake_networks.hpp"
 
 namespace chaos::test {
-
-/// No network but the default one, with a counter.
-class FakeNetworks final : public split::Networks {
- public:
-    split::Result<void> create(const split::NetworkSettings&) override { return unsupported(); }
-    split::Result<void> remove(std::string_view) override { return unsupported(); }
-    split::Result<split::NetworkView> view(std::string_view name) override {
-        if (name != split::default_network) {
-            return base::fail(base::Code::not_found, "no network named '" + std::string(name) + "'");
-        }
-        return list().front();
-    }
-    std::vector<split::NetworkView> list() override {
-        split::NetworkView view;
-        view.settings.name = split::default_network;
-        view.status = {.name = view.settings.name, .ports = 2, .learned = 0, .counters = {{"forwarded", 17}}};
-        return {view};
-    }
-    split::Result<std::vector<noxs::VifSettings>> plan(const std::vector<split::VifConfig>&) override {
-        return unsupported();
-    }
-    void take(base::DomId, std::uint32_t, const std::vector<noxs::VifSettings>&) override {}
-    void give_back(base::DomId, std::uint32_t) override {}
-    void give_back(base::DomId) override {}
-    void hand_over(base::DomId, base::DomId) override {}
-    int poll_fd() const override { return -1; }
-    void poll() override {}
-    split::Result<split::Forward> publish(base::DomId, split::Forward) override { return unsupported(); }
-    split::Result<void> unpublish(noxs::Ipv4, std::uint16_t) override { return unsupported(); }
-
- private:
-    static std::unexpected<base::Error> unsupported() { return base::fail(base::Code::unsupported, "a fake"); }
-};
 
 class FakeToolstack final : public split::Toolstack {
  public:
@@ -128,7 +96,7 @@ class FakeToolstack final : public split::Toolstack {
     void emit(split::EventKind kind, const split::DomainView& view, std::string detail = {}, std::int32_t code = 0);
 
     split::Observer& observer_;
-    FakeNetworks networks_;
+    test_support::FakeNetworks networks_;
     hypervisor::Capabilities capabilities_;
     split::ToolstackMetrics metrics_;
     std::vector<split::FlavourStatus> pool_{split::FlavourStatus{}};
