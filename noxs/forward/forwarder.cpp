@@ -100,7 +100,7 @@ std::unexpected<base::Error> refused(int err, const PublishedPort& port) {
 
 Result<Forwarder> Forwarder::connect(const ForwarderSettings& settings) {
     BASE_ASSIGN(auto socket, open_connection(settings.socket, forward::Role::control));
-    Forwarder forwarder(std::move(socket), settings.socket);
+    Forwarder forwarder(std::move(socket), settings);
     BASE_ASSIGN(const auto welcome, forwarder.receive());
     if (welcome.error != 0 ||
         Ipv4Net{{welcome.address}, static_cast<std::uint8_t>(welcome.prefix)} != settings.address) {
@@ -117,7 +117,7 @@ Result<Forwarder> Forwarder::start(const ForwarderSettings& settings) {
     }
     if (running.error().code == base::Code::version_mismatch) {
         BASE_ASSIGN(auto socket, open_connection(settings.socket, forward::Role::control));
-        Forwarder(std::move(socket), settings.socket).stop();
+        Forwarder(std::move(socket), settings).stop();
     }
     BASE_TRY(spawn(settings));
     return connect(settings);
@@ -191,7 +191,7 @@ void Forwarder::stop() {
 
 Result<std::unique_ptr<DataPlane::Uplink>> Forwarder::uplink() const {
     BASE_ASSIGN(auto socket, open_connection(socket_, forward::Role::frames));
-    return make_forward_uplink(std::move(socket));
+    return make_forward_uplink(std::move(socket), address_);
 }
 
 }  // namespace noxs

@@ -55,12 +55,14 @@ class Forwarder {
     int fd() const { return control_.get(); }
 
  private:
-    Forwarder(base::Fd control, std::string socket) : control_(std::move(control)), socket_(std::move(socket)) {}
+    Forwarder(base::Fd control, const ForwarderSettings& settings)
+        : control_(std::move(control)), socket_(settings.socket), address_(settings.address.address) {}
     Result<forward::Reply> receive() const;
     Result<forward::Reply> call(const forward::Request& request) const;
 
     base::Fd control_;
     std::string socket_;
+    Ipv4 address_;
 };
 
 }  // namespace noxs

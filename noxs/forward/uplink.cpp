@@ -19,9 +19,15 @@ namespace noxs {
 
 namespace {
 
+constexpr std::size_t type_at = 12, arp_target_at = 38, arp_size = 42;
+
 class ForwardUplink final : public DataPlane::Uplink {
  public:
-    explicit ForwardUplink(base::Fd socket) : socket_(std::move(socket)) {}
+    ForwardUplink(base::Fd socket, Ipv4 address)
+        : socket_(std::move(socket)),
+          address_(address),
+          // libslirp's own: 52:55 and its address (slirp.c: special_ethaddr)
+          mac_{{0x52, 0x55, address.bytes[0], address.bytes[1], address.bytes[2], address.bytes[3]}} {}
 
     int fd() const override { return socket_.get(); }
 
@@ -42,14 +48,16 @@ class ForwardUplink final : public DataPlane::Uplink {
     }
 
     bool deliver(const Frame& frame) override {
+        if (!is_for_us(frame.bytes)) {
+            return true;
+        }
         forward::FrameHeader header{frame.checksum_start, frame.checksum_offset};
         std::array<iovec, 2> parts{
             {{&header, sizeof header}, {const_cast<std::byte*>(frame.bytes.data()), frame.bytes.size()}}};
         msghdr message{};
         message.msg_iov = parts.data();
         message.msg_iovlen = parts.size();
-        const bool good =
-            frame.bytes.size() >= forward::ethernet_header && frame.bytes.size() <= forward::max_frame && !ended_;
+        const bool good = frame.bytes.size() <= forward::max_frame && !ended_;
         if (!good || ::sendmsg(socket_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
             ++dropped_;
             return false;
@@ -66,6 +74,18 @@ class ForwardUplink final : public DataPlane::Uplink {
     }
 
  private:
+    /// To our MAC, or a question for it.
+    bool is_for_us(std::span<const std::byte> frame) const {
+        if (frame.size() < forward::ethernet_header) {
+            return false;
+        }
+        if ((frame[0] & std::byte{1}) == std::byte{0}) {
+            return std::memcmp(frame.data(), mac_.bytes.data(), mac_.bytes.size()) == 0;
+        }
+        return frame.size() >= arp_size && frame[type_at] == std::byte{0x08} && frame[type_at + 1] == std::byte{0x06} &&
+               std::memcmp(frame.data() + arp_target_at, address_.bytes.data(), address_.bytes.size()) == 0;
+    }
+
     void hand_on(std::size_t size, const std::function<void(const Frame&)>& into) {
         forward::FrameHeader header{};
         if (size < sizeof header + forward::ethernet_header || size > buffer_.size()) {
@@ -90,6 +110,8 @@ class ForwardUplink final : public DataPlane::Uplink {
     }
 
     base::Fd socket_;
+    Ipv4 address_;
+    Mac mac_;
     bool ended_{false};
     std::array<std::byte, sizeof(forward::FrameHeader) + forward::max_frame> buffer_;
     std::uint64_t to_clients_{0}, from_clients_{0}, dropped_{0}, bad_{0};
@@ -97,9 +119,9 @@ class ForwardUplink final : public DataPlane::Uplink {
 
 }  // namespace
 
-std::unique_ptr<DataPlane::Uplink> make_forward_uplink(base::Fd socket) {
+std::unique_ptr<DataPlane::Uplink> make_forward_uplink(base::Fd socket, Ipv4 address) {
     forward::widen(socket.get());
-    return std::make_unique<ForwardUplink>(std::move(socket));
+    return std::make_unique<ForwardUplink>(std::move(socket), address);
 }
 
 }  // namespace noxs

@@ -8,7 +8,8 @@
 
 namespace noxs {
 
-/// The plane's end of a frames connection (forward/protocol.hpp), after its Hello.
-std::unique_ptr<DataPlane::Uplink> make_forward_uplink(base::Fd socket);
+/// The plane's end of a frames connection (forward/protocol.hpp), after its Hello. `address`: chaos-forward's. Frames
+/// that are not for it are dropped here: no guest fills the socket with what a switch floods.
+std::unique_ptr<DataPlane::Uplink> make_forward_uplink(base::Fd socket, Ipv4 address);
 
 }  // namespace noxs

@@ -22,6 +22,7 @@ using noxs::Ipv4;
 using noxs::PublishedPort;
 
 constexpr Ipv4 guest{{10, 9, 0, 2}}, ours{{10, 9, 0, 254}}, loopback{{127, 0, 0, 1}};
+constexpr noxs::Mac our_mac{{0x52, 0x55, 10, 9, 0, 254}};
 constexpr noxs::Mac guest_mac{{2, 0x63, 0x68, 0, 0, 2}};
 constexpr std::uint16_t guest_port = 80;
 constexpr int patience_ms = 20'000;
@@ -224,7 +225,9 @@ TEST_F(ForwardTest, EndsWithoutPortsAndWithoutADaemon) {
     // It is gone for good: the plane must not be woken for ever.
     pollfd quiet{(*uplink)->fd(), POLLIN, 0};
     EXPECT_EQ(::poll(&quiet, 1, 0), 0);
-    EXPECT_FALSE((*uplink)->deliver({Bytes(60)}));
+    Bytes frame(60);
+    put(frame, 0, our_mac.bytes);
+    EXPECT_FALSE((*uplink)->deliver({frame}));
 }
 
 TEST_F(ForwardTest, OneOfAnotherNetworkIsReplaced) {
@@ -241,6 +244,29 @@ TEST_F(ForwardTest, OneOfAnotherNetworkIsReplaced) {
     forwarder_.reset();
 }
 
+TEST_F(ForwardTest, TakesOnlyFramesThatAreForIt) {
+    auto uplink = forwarder_->uplink();
+    ASSERT_TRUE(uplink);
+    const auto sent = [&](const Bytes& frame) {
+        const auto before = (*uplink)->counters()[0].second;
+        (*uplink)->deliver({frame});
+        return (*uplink)->counters()[0].second != before;
+    };
+    Bytes frame(60);
+    put(frame, 0, our_mac.bytes);
+    EXPECT_TRUE(sent(frame));
+    put(frame, 0, guest_mac.bytes);
+    EXPECT_FALSE(sent(frame));
+    put(frame, 0, std::array<std::uint8_t, 6>{0xff, 0xff, 0xff, 0xff, 0xff, 0xff});
+    EXPECT_FALSE(sent(frame));
+    put(frame, type_at, std::array<std::uint8_t, 2>{8, 6});
+    put(frame, arp_target_at, guest.bytes);
+    EXPECT_FALSE(sent(frame));
+    put(frame, arp_target_at, ours.bytes);
+    EXPECT_TRUE(sent(frame));
+    EXPECT_FALSE(sent(Bytes(13)));
+}
+
 TEST_F(ForwardTest, SurvivesFramesThatMakeNoSense) {
     auto uplink = forwarder_->uplink();
     ASSERT_TRUE(uplink);
@@ -255,12 +281,14 @@ TEST_F(ForwardTest, SurvivesFramesThatMakeNoSense) {
         put(frame, type_at, std::array<std::uint8_t, 3>{8, static_cast<std::uint8_t>(round % 2 * 6), 0x45});
         put(frame, round % 2 == 0 ? 26 : 28, guest.bytes);
         put(frame, 30, ours.bytes);
+        put(frame, 0, our_mac.bytes);
         const std::size_t size = 14 + seed % 2000;
         (*uplink)->deliver(
             {std::span(frame).first(size), static_cast<std::uint16_t>(round % 3 == 0 ? seed >> 20 : 0), 2});
     }
-    EXPECT_FALSE((*uplink)->deliver({Bytes(13)}));
-    EXPECT_FALSE((*uplink)->deliver({Bytes(70'000)}));
+    Bytes huge(70'000);
+    put(huge, 0, our_mac.bytes);
+    EXPECT_FALSE((*uplink)->deliver({huge}));
     EXPECT_TRUE(connect_to(port));
     EXPECT_TRUE(forwarder_->list());
 }
