@@ -17,10 +17,6 @@ namespace {
 
 using noxs::wire::DeviceType;
 
-/// The lock of a disk lasts until the last request of a daemon that was killed is done.
-constexpr auto disk_patience = std::chrono::seconds(5);
-constexpr auto disk_retry = std::chrono::milliseconds(50);
-
 Result<noxs::VbdSettings> open_disk(const VbdConfig& disk) {
     return noxs::open_disk(disk.target, disk.read_only() ? noxs::DiskAccess::read_only : noxs::DiskAccess::read_write);
 }
@@ -40,6 +36,19 @@ Result<void> check_disks(const std::vector<VbdConfig>& disks) {
 
 }  // namespace
 
+Result<std::vector<noxs::VbdSettings>> ToolstackImpl::open_disks(const std::vector<VbdConfig>& disks) const {
+    std::vector<noxs::VbdSettings> opened;
+    opened.reserve(disks.size());
+    for (std::size_t i = 0; i < disks.size(); ++i) {
+        auto disk = open_disk(disks[i]);
+        if (!disk) {
+            return base::fail(std::move(disk).error().in(words("vbds[", i, "]")));
+        }
+        opened.push_back(*std::move(disk));
+    }
+    return opened;
+}
+
 Result<ToolstackImpl::DevicePlan> ToolstackImpl::plan_devices(const VmConfig& config, const Heritage* heritage) {
     DevicePlan plan;
     if (heritage != nullptr) {
@@ -50,14 +59,7 @@ Result<ToolstackImpl::DevicePlan> ToolstackImpl::plan_devices(const VmConfig& co
         BASE_ASSIGN(plan.vifs, networks_->plan(config.vifs));
     }
     BASE_TRY(check_disks(config.vbds));
-    plan.vbds.reserve(config.vbds.size());
-    for (std::size_t i = 0; i < config.vbds.size(); ++i) {
-        auto disk = open_disk(config.vbds[i]);
-        if (!disk) {
-            return base::fail(std::move(disk).error().in(words("vbds[", i, "]")));
-        }
-        plan.vbds.push_back(*std::move(disk));
-    }
+    BASE_ASSIGN(plan.vbds, open_disks(config.vbds));
     return plan;
 }
 

@@ -49,6 +49,16 @@ struct DataState {
     std::vector<MissingDisk> missing;
 };
 
+/// A restart that waits until the disks are free: requests of the guest that ended may still be under way.
+struct Postponed {
+    Ending ending;
+    Clock::time_point until;
+    Clock::time_point begin;
+    std::uint32_t parse_ns{0};
+    Wanted wanted{Wanted::running};
+    bool fresh{false};  ///< not from the pool
+};
+
 /// A domain that the user knows of. A few hundred bytes: there may be thousands.
 struct LiveDomain {
     Record record;
@@ -66,8 +76,9 @@ struct LiveDomain {
     std::optional<Clock::time_point> force_at;    ///< it must be gone by then
     std::optional<Clock::time_point> console_at;  ///< its throttled devices are looked at again
     RestartLimit restarts;
-    hypervisor::Death death;  ///< in Life::ended
-    Ending ending;            ///< in Life::ended
+    hypervisor::Death death;               ///< in Life::ended
+    Ending ending;                         ///< in Life::ended
+    std::unique_ptr<Postponed> postponed;  ///< in Life::ended
 
     base::DomId id() const { return record.id; }
     const std::string& name() const { return record.config.name; }

@@ -178,7 +178,47 @@ void ToolstackImpl::relaunch(LiveDomain& live, Ending ending) {
              .shells = Shells::fresh});
 }
 
+/// Whether the guest is only restarted later. It stays listed as ended until then, and on record.
+bool ToolstackImpl::postpone(LiveDomain& live, const Ending& ending, const Launch& order) {
+    stop_serving(live);
+    const auto disks = open_disks(order.config.vbds);
+    const auto now = Clock::now();
+    if (disks || disks.error().code != base::Code::bad_state || (live.postponed && now >= live.postponed->until)) {
+        return false;  // what else is wrong with them the launch will tell
+    }
+    if (!live.postponed) {
+        live.postponed = std::make_unique<Postponed>(Postponed{.ending = ending,
+                                                               .until = now + disk_patience,
+                                                               .begin = order.begin,
+                                                               .parse_ns = order.parse_ns,
+                                                               .wanted = order.wanted,
+                                                               .fresh = order.shells == Shells::fresh});
+        if (live.death.kind == hypervisor::DeathKind::destroyed) {
+            static_cast<void>(live.domain->pause());  // it is ended by force, and nobody serves it
+        }
+    }
+    live.life = Life::ended;
+    live.ending = ending;
+    timers_.arm(now + disk_retry, live.id());
+    return true;
+}
+
+void ToolstackImpl::succeed_at_last(LiveDomain& live) {
+    const VmConfig config = config_of_successor(live);
+    const Postponed& waits = *live.postponed;
+    succeed(live, Ending(waits.ending),
+            {.config = config,
+             .begin = waits.begin,
+             .parse_ns = waits.parse_ns,
+             .wanted = waits.wanted,
+             .restarts = live.restarts,
+             .shells = waits.fresh ? Shells::fresh : Shells::pooled});
+}
+
 void ToolstackImpl::succeed(LiveDomain& live, Ending ending, Launch order) {
+    if (postpone(live, ending, order)) {
+        return;
+    }
     const base::DomId old = live.id();
     const std::string how = ending.text;
     Heritage heritage{.from = old, .vifs = {}};
@@ -191,6 +231,7 @@ void ToolstackImpl::succeed(LiveDomain& live, Ending ending, Launch order) {
     }
     order.heritage = &heritage;
     live.data.bequeathed = true;
+    live.postponed.reset();
     if (!forget(live, std::move(ending))) {
         live.data.bequeathed = false;
         return;

@@ -126,6 +126,10 @@ void ToolstackImpl::look_again(base::DomId domain, std::optional<Clock::time_poi
 
 void ToolstackImpl::due(base::DomId domain, Clock::time_point now) {
     LiveDomain* live = domains_.find(domain);
+    if (live != nullptr && live->postponed) {
+        succeed_at_last(*live);
+        return;
+    }
     if (live == nullptr || live->life == Life::ended) {
         return;
     }

@@ -127,6 +127,10 @@ class ToolstackImpl final : public Toolstack,
     void told_to_run(const LiveDomain& live);
 
     // data_devices.cpp
+    /// The lock of a disk lasts until the last request for it is done, also of a guest or daemon that is gone.
+    static constexpr auto disk_patience = std::chrono::seconds(5);
+    static constexpr auto disk_retry = std::chrono::milliseconds(50);
+    Result<std::vector<noxs::VbdSettings>> open_disks(const std::vector<VbdConfig>& disks) const;
     Result<DevicePlan> plan_devices(const VmConfig& config, const Heritage* heritage);
     void record_devices(LiveDomain& live, const DevicePlan& plan) const;
     void serve(LiveDomain& live, DevicePlan plan, const Heritage* heritage);
@@ -184,6 +188,8 @@ class ToolstackImpl final : public Toolstack,
     void restart(LiveDomain& live, Ending ending);
     void relaunch(LiveDomain& live, Ending ending);
     void succeed(LiveDomain& live, Ending ending, Launch order);
+    bool postpone(LiveDomain& live, const Ending& ending, const Launch& order);
+    void succeed_at_last(LiveDomain& live);
     void preserve(LiveDomain& live, Ending ending);
     /// Removes an ended domain and says so; false: it could not be removed and stays listed as ended.
     bool forget(LiveDomain& live, Ending ending);

@@ -159,6 +159,37 @@ TEST_F(DataDevicesTest, ARebootKeepsTheAddressesAndTheDisk) {
     EXPECT_TRUE(toolstack->details(*again)->config.vifs[0].ip.empty());
 }
 
+TEST_F(DataDevicesTest, ARebootWaitsForTheLastRequestsOfItsPredecessor) {
+    open();
+    const auto id = created(with_both("web"));
+    const auto mac = vif_of(id).mac;
+    base::Fd request(
+        ::dup(std::get<noxs::VbdSettings>(plane->find({id, DeviceType::vbd, 0})->order.settings).disk.get()));
+    guest(id).end(ShutdownReason::reboot);
+    toolstack->poll();
+    EXPECT_EQ(toolstack->find("web"), id) << "it is still there, and its name";
+    EXPECT_EQ(toolstack->view(id)->state, State::shutdown);
+    EXPECT_TRUE(has_record(id));
+    request = {};
+    ASSERT_TRUE(eventually([&] {
+        toolstack->poll();
+        return toolstack->find("web") && *toolstack->find("web") != id;
+    }));
+    EXPECT_EQ(vif_of(*toolstack->find("web")).mac, mac);
+    EXPECT_EQ(recorder.events.back().kind, EventKind::rebooted);
+}
+
+TEST_F(DataDevicesTest, ARestartThatWaitsCanBeDestroyed) {
+    open();
+    const auto id = created(with_both("web"));
+    base::Fd request(
+        ::dup(std::get<noxs::VbdSettings>(plane->find({id, DeviceType::vbd, 0})->order.settings).disk.get()));
+    guest(id).end(ShutdownReason::reboot);
+    toolstack->poll();
+    ASSERT_TRUE(toolstack->destroy(id));
+    expect_nothing_left();
+}
+
 TEST_F(DataDevicesTest, AGuestThatEndsLetsGoOfItsDisk) {
     open();
     auto order = with_both("web");
