@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "guest-shims/net/tcp.hpp"
 
+#include "lwip/priv/tcp_priv.h"
+
 namespace guest {
 
 namespace {
 
-/// In half seconds: how often a quiet connection is looked at, and how often that may happen before it is closed.
-constexpr std::uint8_t poll_interval = 10;
+/// How often a quiet connection is looked at (5 s), and how often that may happen before it is closed.
+constexpr std::uint8_t poll_interval = 5000 / TCP_SLOW_INTERVAL;
 constexpr std::uint8_t max_quiet_polls = 12;
 
 }  // namespace

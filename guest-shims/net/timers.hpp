@@ -8,10 +8,10 @@
 
 namespace guest {
 
-/// lwIP's timers, without a tick where nothing can happen: TCP's run while there are connections. Those of ARP and of
-/// reassembly run while the guest sends and a little longer, until none of its questions waits any more; the ticks missed
-/// after that are made up when something happens, which ages the table as if it had ticked all along. Frames that only
-/// come (broadcasts, a fragment without the rest) start nothing.
+/// lwIP's timers, without a tick where nothing can happen: TCP's run while there are connections, and seldom while
+/// nothing is on its way on them. Those of ARP and of reassembly run while the guest sends and a little longer, until none
+/// of its questions waits any more; the ticks missed after that are made up when something happens, which ages the table
+/// as if it had ticked all along. Frames that only come (broadcasts, a fragment without the rest) start nothing.
 class NetTimers {
  public:
     explicit NetTimers(Nanoseconds now) : slow_at_(now.value) {}

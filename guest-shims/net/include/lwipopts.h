@@ -43,6 +43,9 @@
 #define TCP_LISTEN_BACKLOG 1
 #define TCP_DEFAULT_LISTEN_BACKLOG 0xff
 #define TCP_MSL 2000
+/* Finer than lwIP's 250 ms, so that a lost packet costs a fraction of a second: half of RTO's unit. net/timers ticks that
+   often only while something is on its way. */
+#define TCP_TMR_INTERVAL 50
 #define LWIP_HOOK_FILENAME "net_hooks.h"
 #define LWIP_HOOK_TCP_ISN(local_ip, local_port, remote_ip, remote_port) net_random()
 
