@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <span>
 #include <utility>
@@ -170,7 +171,12 @@ Result<void> Forwarder::remove(Ipv4 listen, std::uint16_t host_port) {
 
 Result<std::vector<PublishedPort>> Forwarder::list() {
     std::vector<PublishedPort> ports;
-    for (std::uint32_t index = 0; index <= 0xffff; ++index) {
+    // As patient with all as with one: it reads what guests send, and is not to be trusted with our time.
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(patience_ms);
+    for (std::uint32_t index = 0;; ++index) {
+        if (std::chrono::steady_clock::now() > deadline) {
+            return base::fail(base::Code::timed_out, "chaos-forward does not end its list of ports");
+        }
         BASE_ASSIGN(const auto reply, call({forward::Op::list, index, {}}));
         if (reply.error != 0) {
             break;
@@ -182,9 +188,8 @@ Result<std::vector<PublishedPort>> Forwarder::list() {
 
 void Forwarder::stop() {
     // Its ports are free when it closes this connection.
-    auto reply = call({forward::Op::stop, 0, {}});
-    while (reply) {
-        reply = receive();
+    if (call({forward::Op::stop, 0, {}})) {
+        static_cast<void>(receive());
     }
     control_.reset();
 }

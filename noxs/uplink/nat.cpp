@@ -24,9 +24,15 @@ namespace noxs {
 
 namespace {
 
-constexpr const char* chain_name = "postrouting";
-/// Where the kernel expects source NAT (NF_IP_PRI_NAT_SRC in linux/netfilter_ipv4.h).
-constexpr std::uint32_t source_nat_priority = 100;
+struct Chain {
+    const char* name;
+    const char* type;
+    std::uint32_t hook;
+    std::uint32_t priority;
+};
+/// Where the kernel expects source NAT and filters (NF_IP_PRI_NAT_SRC, NF_IP_PRI_FILTER in linux/netfilter_ipv4.h).
+constexpr Chain source_nat{"postrouting", "nat", NF_INET_POST_ROUTING, 100};
+constexpr Chain forwarding{"forward", "filter", NF_INET_FORWARD, 0};
 
 /// A change of the rule set that the kernel makes whole or not at all.
 class Batch {
@@ -141,6 +147,17 @@ void compare(nl_msg* message, std::uint32_t operation, const void* value, int si
     });
 }
 
+void mask_register(nl_msg* message, std::uint32_t mask) {
+    const std::uint32_t no_change = 0;
+    put_expression(message, "bitwise", [&] {
+        put_number(message, NFTA_BITWISE_SREG, NFT_REG_1);
+        put_number(message, NFTA_BITWISE_DREG, NFT_REG_1);
+        put_number(message, NFTA_BITWISE_LEN, sizeof mask);
+        put_value(message, NFTA_BITWISE_MASK, &mask, sizeof mask);
+        put_value(message, NFTA_BITWISE_XOR, &no_change, sizeof no_change);
+    });
+}
+
 /// ip saddr `net`
 void match_source(nl_msg* message, const Ipv4Net& net) {
     put_expression(message, "payload", [&] {
@@ -149,28 +166,62 @@ void match_source(nl_msg* message, const Ipv4Net& net) {
         put_number(message, NFTA_PAYLOAD_OFFSET, offsetof(iphdr, saddr));
         put_number(message, NFTA_PAYLOAD_LEN, 4);
     });
-    const std::uint32_t mask = htonl(net.mask());
-    const std::uint32_t no_change = 0;
-    put_expression(message, "bitwise", [&] {
-        put_number(message, NFTA_BITWISE_SREG, NFT_REG_1);
-        put_number(message, NFTA_BITWISE_DREG, NFT_REG_1);
-        put_number(message, NFTA_BITWISE_LEN, 4);
-        put_value(message, NFTA_BITWISE_MASK, &mask, 4);
-        put_value(message, NFTA_BITWISE_XOR, &no_change, 4);
-    });
+    mask_register(message, htonl(net.mask()));
     const std::uint32_t network = htonl(net.address.number() & net.mask());
     compare(message, NFT_CMP_EQ, &network, 4);
 }
 
-/// oifname != `device`
-void match_other_device(nl_msg* message, const std::string& device) {
+/// `key` (iifname, oifname) is, or is not, `device`.
+void match_device(nl_msg* message, std::uint32_t key, std::uint32_t operation, const std::string& device) {
     put_expression(message, "meta", [&] {
         put_number(message, NFTA_META_DREG, NFT_REG_1);
-        put_number(message, NFTA_META_KEY, NFT_META_OIFNAME);
+        put_number(message, NFTA_META_KEY, key);
     });
     std::array<char, IFNAMSIZ> name{};
     device.copy(name.data(), name.size() - 1);
-    compare(message, NFT_CMP_NEQ, name.data(), name.size());
+    compare(message, operation, name.data(), name.size());
+}
+
+/// ct state & (established | related) == 0
+void match_new_connection(nl_msg* message) {
+    constexpr std::uint32_t established = 1U << 1, related = 1U << 2;  // NF_CT_STATE_BIT in nf_conntrack_common.h
+    const std::uint32_t none = 0;
+    put_expression(message, "ct", [&] {
+        put_number(message, NFTA_CT_DREG, NFT_REG_1);
+        put_number(message, NFTA_CT_KEY, NFT_CT_STATE);
+    });
+    mask_register(message, established | related);
+    compare(message, NFT_CMP_EQ, &none, sizeof none);
+}
+
+void drop(nl_msg* message) {
+    put_expression(message, "immediate", [&] {
+        put_number(message, NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
+        put_nested(message, NFTA_IMMEDIATE_DATA, [&] {
+            put_nested(message, NFTA_DATA_VERDICT, [&] { put_number(message, NFTA_VERDICT_CODE, NF_DROP); });
+        });
+    });
+}
+
+void add_chain(Batch& batch, const std::string& table, const Chain& chain) {
+    batch.add(NFT_MSG_NEWCHAIN, NLM_F_CREATE, [&](nl_msg* message) {
+        ::nla_put_string(message, NFTA_CHAIN_TABLE, table.c_str());
+        ::nla_put_string(message, NFTA_CHAIN_NAME, chain.name);
+        put_nested(message, NFTA_CHAIN_HOOK, [&] {
+            put_number(message, NFTA_HOOK_HOOKNUM, chain.hook);
+            put_number(message, NFTA_HOOK_PRIORITY, chain.priority);
+        });
+        ::nla_put_string(message, NFTA_CHAIN_TYPE, chain.type);
+    });
+}
+
+template <class Fill>
+void add_rule(Batch& batch, const std::string& table, const Chain& chain, Fill fill) {
+    batch.add(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, [&](nl_msg* message) {
+        ::nla_put_string(message, NFTA_RULE_TABLE, table.c_str());
+        ::nla_put_string(message, NFTA_RULE_CHAIN, chain.name);
+        put_nested(message, NFTA_RULE_EXPRESSIONS, [&] { fill(message); });
+    });
 }
 
 /// In place of what an earlier daemon left: adding a table that is there already is no mistake, and so none is missing
@@ -202,23 +253,18 @@ Result<void> add_nat(const std::string& device, const Ipv4Net& net) {
     delete_table(batch, table);
     batch.add(NFT_MSG_NEWTABLE, NLM_F_CREATE,
               [&](nl_msg* message) { ::nla_put_string(message, NFTA_TABLE_NAME, table.c_str()); });
-    batch.add(NFT_MSG_NEWCHAIN, NLM_F_CREATE, [&](nl_msg* message) {
-        ::nla_put_string(message, NFTA_CHAIN_TABLE, table.c_str());
-        ::nla_put_string(message, NFTA_CHAIN_NAME, chain_name);
-        put_nested(message, NFTA_CHAIN_HOOK, [&] {
-            put_number(message, NFTA_HOOK_HOOKNUM, NF_INET_POST_ROUTING);
-            put_number(message, NFTA_HOOK_PRIORITY, source_nat_priority);
-        });
-        ::nla_put_string(message, NFTA_CHAIN_TYPE, "nat");
+    add_chain(batch, table, source_nat);
+    add_rule(batch, table, source_nat, [&](nl_msg* message) {
+        match_source(message, net);
+        match_device(message, NFT_META_OIFNAME, NFT_CMP_NEQ, device);
+        put_expression(message, "masq", [] {});
     });
-    batch.add(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, [&](nl_msg* message) {
-        ::nla_put_string(message, NFTA_RULE_TABLE, table.c_str());
-        ::nla_put_string(message, NFTA_RULE_CHAIN, chain_name);
-        put_nested(message, NFTA_RULE_EXPRESSIONS, [&] {
-            match_source(message, net);
-            match_other_device(message, device);
-            put_expression(message, "masq", [] {});
-        });
+    add_chain(batch, table, forwarding);
+    add_rule(batch, table, forwarding, [&](nl_msg* message) {
+        match_device(message, NFT_META_IIFNAME, NFT_CMP_NEQ, device);
+        match_device(message, NFT_META_OIFNAME, NFT_CMP_EQ, device);
+        match_new_connection(message);
+        drop(message);
     });
     BASE_TRY(batch.commit());
     return forward_packets();

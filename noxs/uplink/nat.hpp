@@ -12,7 +12,8 @@ namespace noxs {
 using base::Result;
 
 /// What leaves the host from an address of `net` through another device than `device` gets the host's own address, and
-/// the host forwards packets (net.ipv4.ip_forward = 1). Replaces an earlier table of this device.
+/// the host forwards packets (net.ipv4.ip_forward = 1), but no connection from elsewhere to `device`: other networks do
+/// not get in by the way that this opens. Replaces an earlier table of this device.
 Result<void> add_nat(const std::string& device, const Ipv4Net& net);
 
 /// Removes the table. Forwarding stays on: others may need it by now.

@@ -52,7 +52,7 @@ base::Result<void> filter_calls() {
     filter.allow(SYS_mmap, {SCMP_A2(SCMP_CMP_MASKED_EQ, executable, 0)});
     filter.allow(SYS_mprotect, {SCMP_A2(SCMP_CMP_MASKED_EQ, executable, 0)});
     filter.allow(SYS_prlimit64, {SCMP_A2(SCMP_CMP_EQ, 0)});  // reads limits, changes none
-    constexpr std::uint64_t type_bits = 0xf;  // without SOCK_CLOEXEC and SOCK_NONBLOCK
+    constexpr std::uint64_t type_bits = 0xf;                 // without SOCK_CLOEXEC and SOCK_NONBLOCK
     filter.allow(SYS_socket, {SCMP_A0(SCMP_CMP_EQ, AF_INET), SCMP_A1(SCMP_CMP_MASKED_EQ, type_bits, SOCK_STREAM)});
     BASE_ASSIGN(auto program, filter.compile());
     const sock_fprog loaded{static_cast<unsigned short>(program.size() / sizeof(sock_filter)),

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "noxs/forward/helper/guest_stack.hpp"
 
+#include <sys/socket.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -49,6 +52,16 @@ SlirpConfig config_of(const Ipv4Net& address) {
 
 }  // namespace
 
+void ignore_new_clients(std::span<pollfd> polls) {
+    for (pollfd& entry : polls) {
+        int listening = 0;
+        socklen_t size = sizeof listening;
+        if (::getsockopt(entry.fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening != 0) {
+            entry.events = 0;
+        }
+    }
+}
+
 // Timers are for IPv6's router advertisements only, which are off; `notify` is for threads.
 const SlirpCb GuestStack::callbacks = {
     .send_packet = [](const void* frame, std::size_t size, void* self) -> ssize_t {
@@ -95,6 +108,7 @@ void GuestStack::input(std::span<const std::byte> frame) {
 
 void GuestStack::fill(std::vector<pollfd>& polls, std::uint32_t& timeout_ms) {
     std::uint32_t timeout = timeout_ms;
+    const std::size_t before = polls.size();
     ::slirp_pollfds_fill(
         slirp_.get(), &timeout,
         [](int fd, int events, void* into) {
@@ -104,6 +118,9 @@ void GuestStack::fill(std::vector<pollfd>& polls, std::uint32_t& timeout_ms) {
         },
         &polls);
     timeout_ms = std::min(timeout_ms, timeout);
+    if (polls.size() - before > most_clients) {
+        ignore_new_clients(std::span(polls).subspan(before));
+    }
 }
 
 void GuestStack::work(const std::vector<pollfd>& polls, bool failed) {

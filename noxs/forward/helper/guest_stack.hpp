@@ -21,6 +21,9 @@ using base::Result;
 /// Sends a complete Ethernet frame to the switch.
 using SendFrame = std::function<void(std::span<const std::byte>)>;
 
+/// Takes the sockets that listen out of a wait: their clients wait in their backlogs.
+void ignore_new_clients(std::span<pollfd> polls);
+
 /// One a guest: libslirp remembers the MAC addresses of 16 neighbours only, and one guest's nonsense reaches no other
 /// guest's connections. The guest can't connect to anything through it (SlirpConfig::restricted).
 class GuestStack {
@@ -35,12 +38,13 @@ class GuestStack {
     /// A frame that the guest sent to us.
     void input(std::span<const std::byte> frame);
 
-    /// Adds what is to be waited for to `polls`, and shortens `timeout_ms`.
+    /// Adds what is to be waited for to `polls`, and shortens `timeout_ms`. With most_clients no more are taken.
     void fill(std::vector<pollfd>& polls, std::uint32_t& timeout_ms);
     /// After the wait: works on what `polls` found.
     void work(const std::vector<pollfd>& polls, bool failed);
 
  private:
+    static constexpr std::size_t most_clients = 4096;  ///< half a MiB of buffers each, at most
     struct Release {
         void operator()(Slirp* slirp) const { ::slirp_cleanup(slirp); }
     };

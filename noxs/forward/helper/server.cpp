@@ -36,17 +36,6 @@ std::size_t descriptor_limit() {
     return limit.rlim_cur > 64 ? limit.rlim_cur - 64 : 1;
 }
 
-/// At the limit of descriptors a new client can't be taken: it waits in its socket's backlog, and we sleep.
-void ignore_new_clients(std::span<pollfd> polls) {
-    for (pollfd& entry : polls) {
-        int listening = 0;
-        socklen_t size = sizeof listening;
-        if (::getsockopt(entry.fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening != 0) {
-            entry.events = 0;
-        }
-    }
-}
-
 }  // namespace
 
 Server::Server(base::Fd listener, const Ipv4Net& address)
