@@ -77,6 +77,9 @@ std::string unknown_command(int argc, char** argv, const std::vector<std::unique
 
 base::Result<Client> Context::connect() const {
     auto client = Client::connect(common.socket);
+    if (!client && client.error().code == base::Code::permission_denied) {
+        client.error().message += "\n  only its owner may use a daemon; see --socket";
+    }
     if (client || client.error().code != base::Code::unavailable) {
         return client;
     }
@@ -96,9 +99,6 @@ int report(const base::Error& error) {
         case base::Code::no_such_domain:
             std::fputs("  see what there is with: chaos list\n", stderr);
             return exit_no_domain;
-        case base::Code::permission_denied:
-            std::fputs("  only its owner may use a daemon; see --socket\n", stderr);
-            return exit_failed;
         default: return exit_failed;
     }
 }
