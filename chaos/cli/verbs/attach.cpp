@@ -105,17 +105,13 @@ class Detach final : public Verb {
         more += ",\"device\":";
         json::append_string(more, device_);
         more += ",\"timeout_ms\":" + std::to_string(force_ ? 0 : static_cast<std::uint64_t>(timeout_ * 1000));
-        const auto reply = client.call("domain.detach", target_params(target_, more));
-        if (!reply) {
-            const int status = report(reply.error());
-            return reply.error().code == base::Code::not_found ? exit_failed : status;  // no file, a device
-        }
+        BASE_ASSIGN(const json::Value reply, client.call("domain.detach", target_params(target_, more)));
         if (context.common.json) {
-            print_json(*reply);
+            print_json(reply);
         } else {
-            const json::Value& gone = object_of(*reply, "device");
+            const json::Value& gone = object_of(reply, "device");
             print(target_ + ": detached " + text_of(gone, "type") + " " + std::to_string(number_of(gone, "id")) +
-                  (flag_of(*reply, "forced") ? " by force: the guest did not let go of it\n" : "\n"));
+                  (flag_of(reply, "forced") ? " by force: the guest did not let go of it\n" : "\n"));
         }
         return exit_good;
     }
