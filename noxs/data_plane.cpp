@@ -111,8 +111,8 @@ class ThreadedPlane final : public DataPlane {
     }
 
  private:
-    /// While there is work, rounds between two looks at the descriptors.
-    static constexpr unsigned rounds_between_looks = 8;
+    /// While there is work: how long those who ring meanwhile wait to be seen.
+    static constexpr std::chrono::microseconds between_looks{50};
 
     void obey() {
         for (auto& command : commands_.take()) {
@@ -134,13 +134,13 @@ class ThreadedPlane final : public DataPlane {
     }
 
     void run() {
-        unsigned rounds = 0;
-        while (!ends_) {
-            obey();
+        Clock::time_point looked{};
+        for (obey(); !ends_; obey()) {
             const auto now = Clock::now();
             const bool moved = core_.round(now);
-            if (!moved || ++rounds % rounds_between_looks == 0) {
+            if (!moved || now - looked >= between_looks) {
                 look(moved ? 0 : core_.may_sleep(now));
+                looked = now;
             }
         }
         core_.shut();

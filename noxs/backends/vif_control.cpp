@@ -19,6 +19,7 @@ void put(std::uint8_t* field, const Address& address) {
 
 void describe(std::byte* control_page, const wire::DeviceEntry& entry, const VifSettings& settings) {
     auto& page = *reinterpret_cast<wire::VifControl*>(control_page);
+    page = {};  // the page may have been another device's before
     page.header.version = wire::version;
     page.header.type = entry.type;
     page.header.id = entry.id;

@@ -57,9 +57,14 @@ void PlaneCore::add_domain(std::unique_ptr<hypervisor::DataLane> lane, std::opti
     const std::uint16_t id = lane->domain().value;
     auto guest = std::make_unique<Guest>(Guest{std::move(lane)});
     guest->unheard = std::move(unheard);
-    if (!guests_.try_emplace(id, std::move(guest)).second) {
+    const auto [at, added] = guests_.try_emplace(id, std::move(guest));
+    if (!added) {
         base::log(base::Level::error, "domain " + std::to_string(id) + " has a data lane already");
+        return;
     }
+    // A ring that came before now woke nobody, or found no guest; a guest rings no more until it is taken. The devices have
+    // a first turn when they are added.
+    at->second->lane->take_ring();
 }
 
 std::unique_ptr<DataDevice> PlaneCore::make(DeviceParams params, DeviceOrder& order) {

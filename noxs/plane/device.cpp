@@ -61,7 +61,8 @@ void DataDevice::settle() {
     if (leaving_ == State::unknown || !quiet()) {
         return;
     }
-    handshake_.enter(std::exchange(leaving_, State::unknown));
+    const State next = std::exchange(leaving_, State::unknown);
+    handshake_.enter(closing_ ? State::closed : next);
     handshake_.notify();
     if (handshake_.state() == State::closed && std::exchange(closing_, false)) {
         host_->on_closed(*this);
@@ -108,7 +109,8 @@ void DataDevice::begin_close() {
     if (untouched) {
         handshake_.enter(State::closed);
     }
-    if (handshake_.state() == State::closed) {
+    const bool dead = !stopped_.empty() && leaving_ == State::unknown;
+    if (dead || handshake_.state() == State::closed) {
         host_->on_closed(*this);
         return;
     }

@@ -18,6 +18,9 @@ constexpr std::uint8_t protocol_udp = 17;
 constexpr std::uint8_t protocol_icmpv6 = 58;
 constexpr std::uint8_t router_advertisement = 134;
 constexpr std::uint8_t neighbour_advertisement = 136;
+constexpr std::uint8_t redirect = 137;
+constexpr std::uint8_t first_discovery = 133;
+constexpr std::uint8_t extension_fragment = 44;
 constexpr std::uint16_t dhcp_server_port = 67;
 constexpr std::size_t ipv4_header = 20;
 constexpr std::size_t ipv6_header = 40;
@@ -82,14 +85,44 @@ Sender ipv4_sender(FrameBytes packet) {
     return {.kind = Sender::Kind::ipv4, .unspecified_allowed = dhcp, .ipv4 = address_at<Ipv4>(packet, 12)};
 }
 
+/// Hop-by-hop, routing, fragment, destination options.
+bool is_extension(std::uint8_t next) {
+    return next == 0 || next == 43 || next == extension_fragment || next == 60;
+}
+
+/// Whether neighbour discovery stands behind extension headers, where nobody sound puts it (RFC 7113), or may: a chain
+/// that is cut off or too long, a fragment that is not the first.
+bool hides_discovery(FrameBytes packet) {
+    std::uint8_t next = byte_at(packet, 6);
+    std::size_t at = ipv6_header;
+    for (unsigned headers = 0; is_extension(next); ++headers) {
+        if (headers == 8 || packet.size() < at + 8) {
+            return true;
+        }
+        const bool fragment = next == extension_fragment;
+        if (fragment && (word_at(packet, at + 2) & 0xfff8) != 0) {
+            return byte_at(packet, at) == protocol_icmpv6;
+        }
+        next = byte_at(packet, at);
+        at += fragment ? 8U : (byte_at(packet, at + 1) + 1U) * 8U;
+    }
+    if (next != protocol_icmpv6) {
+        return false;
+    }
+    return packet.size() <= at || (byte_at(packet, at) >= first_discovery && byte_at(packet, at) <= redirect);
+}
+
 Sender ipv6_sender(FrameBytes packet) {
     if (packet.size() < ipv6_header || byte_at(packet, 0) >> 4 != 6) {
         return {.kind = Sender::Kind::malformed};
     }
     Sender sender{.kind = Sender::Kind::ipv6, .ipv6 = address_at<Ipv6>(packet, 8)};
-    if (byte_at(packet, 6) == protocol_icmpv6 && packet.size() > ipv6_header) {
+    const std::uint8_t next = byte_at(packet, 6);
+    if (is_extension(next)) {
+        sender.kind = hides_discovery(packet) ? Sender::Kind::forbidden : sender.kind;
+    } else if (next == protocol_icmpv6 && packet.size() > ipv6_header) {
         const std::uint8_t type = byte_at(packet, ipv6_header);
-        if (type == router_advertisement) {
+        if (type == router_advertisement || type == redirect) {
             sender.kind = Sender::Kind::forbidden;
         }
         if (type == neighbour_advertisement && packet.size() >= ipv6_header + 24) {

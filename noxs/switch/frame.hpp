@@ -49,7 +49,7 @@ struct Sender {
         ipv4,       ///< `ipv4`: the source address, or the sender of an ARP packet
         ipv6,       ///< `ipv6`
         malformed,  ///< too short, two VLAN tags, an ARP packet that is none
-        forbidden,  ///< what only the network's owner sends: IPv6 router advertisements
+        forbidden,  ///< what only the network's owner sends: IPv6 router advertisements, redirects, hidden discovery
     };
     Kind kind{Kind::other};
     bool unspecified_allowed{false};  ///< DHCP, ARP probe: 0.0.0.0 is an honest sender

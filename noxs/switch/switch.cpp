@@ -91,7 +91,8 @@ void Switch::to_all(const std::vector<Place*>& places, const Place& from, const 
 }
 
 void Switch::flood(Place& from, const std::vector<Place*>& places, const Frame& frame, Clock::time_point now) {
-    if (!from.floods_.try_take(now, 1) || !copies_.try_take(now, places.size())) {
+    const bool few = places.size() <= few_copies;
+    if (!from.floods_.try_take(now, 1) || (!few && !copies_.try_take(now, places.size()))) {
         ++from.dropped_rate_;
         ++dropped_rate_;
         return;
@@ -133,7 +134,7 @@ void Switch::forward(Place& from, const Frame& frame, Clock::time_point now) {
     Place* to = macs_.find(destination, now);
     if (to == nullptr) {
         ++unknown_;
-        to_all(uplinks_, from, frame);
+        flood(from, uplinks_, frame, now);
     } else if (to != &from) {
         ++unicasts_;
         deliver(*to, frame);

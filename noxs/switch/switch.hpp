@@ -27,6 +27,9 @@ class Switch {
     /// a thousand guests that shout at each other leave it time for what they say to somebody.
     static constexpr std::uint64_t copies_per_second = 1'000'000;
     static constexpr std::uint64_t copy_burst = 200'000;
+    /// Floods that go to no more than these (to the uplinks, in most cases) are bounded for each port only: what others
+    /// shout keeps nobody from finding the gateway.
+    static constexpr std::size_t few_copies = 8;
     /// Addresses learned from one port.
     static constexpr std::size_t most_learned_of_vif = 64;
     static constexpr std::size_t most_learned_of_uplink = 1024;

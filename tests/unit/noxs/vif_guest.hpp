@@ -152,7 +152,7 @@ class VifHost {
         auto control = *lane->map_grant(base::GrantRef(VifGuest::control_ref), base::Access::read_write);
         vif = std::make_unique<noxs::VifBackend>(
             noxs::DeviceParams{host, *lane, guest.entry(), std::move(control), origin}, guest.settings, network,
-            scratch);
+            scratch());
         vif->plug();
         vif->begin();
     }
@@ -165,9 +165,14 @@ class VifHost {
         return ~std::uint64_t{0};
     }
 
+    /// Of all backends of a test, as of all of a plane: large, and empty between calls.
+    static noxs::VifScratch& scratch() {
+        static noxs::VifScratch all;
+        return all;
+    }
+
     RecordingHost host;
     std::unique_ptr<hypervisor::DataLane> lane;
-    noxs::VifScratch scratch;
     std::unique_ptr<noxs::VifBackend> vif;
 };
 
