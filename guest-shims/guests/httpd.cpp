@@ -15,7 +15,7 @@ namespace guest {
 namespace {
 
 constexpr std::uint16_t http_port = 80;
-constexpr Vif::Pools pools{.rx = 128, .tx = 256};
+constexpr Vif::Pools pools{.rx = 256, .tx = 256};
 
 constexpr std::string_view index_page =
     "<!doctype html>\n<title>chaos</title>\n<h1>It works</h1>\n"
