@@ -32,14 +32,6 @@ class ThreadedPlane final : public DataPlane {
         tell([&](PlaneCore& core) { answer.set_value(what(core)); }, Commands::Wake::now);
         return answered.get();
     }
-    template <class What>
-    void await_end(What what) {
-        PlaneCore::Gone gone;
-        auto ended = gone.get_future();
-        tell([&what, gone = std::move(gone)](PlaneCore& core) mutable { what(core, std::move(gone)); },
-             Commands::Wake::now);
-        ended.get();
-    }
 
  public:
     ThreadedPlane(Epoll epoll, Commands commands, PlaneCore::Events events)
@@ -93,10 +85,16 @@ class ThreadedPlane final : public DataPlane {
         tell([device](PlaneCore& core) { core.close(device); }, Commands::Wake::now);
     }
     void remove(const DeviceName& device) override {
-        await_end([&](PlaneCore& core, PlaneCore::Gone gone) { core.remove(device, std::move(gone)); });
+        ask([&](PlaneCore& core) {
+            core.remove(device);
+            return true;
+        });
     }
     void remove_domain(base::DomId domain) override {
-        await_end([&](PlaneCore& core, PlaneCore::Gone gone) { core.remove_domain(domain, std::move(gone)); });
+        ask([&](PlaneCore& core) {
+            core.remove_domain(domain);
+            return true;
+        });
     }
     std::vector<DeviceStatus> status(base::DomId domain) override {
         return ask([&](PlaneCore& core) { return core.status(domain); });

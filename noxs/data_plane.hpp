@@ -129,7 +129,8 @@ class DataPlane {
     virtual void add(DeviceOrder order) = 0;
     /// Asks the guest to let go of it; `on_closed` follows, or not. Does not wait.
     virtual void close(const DeviceName& device) = 0;
-    /// Serves it no more; nothing of it is left when this returns. Waits.
+    /// Serves it no more; its rings are unmapped when this returns. A disk that is still busy keeps its descriptor, and so
+    /// its lock, until it is done. Waits, but not for that. Unknown: nothing to do.
     virtual void remove(const DeviceName& device) = 0;
     /// The same for the domain with all of its devices. Waits, if it has any.
     virtual void remove_domain(base::DomId domain) = 0;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "noxs/plane/core.hpp"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -110,39 +112,36 @@ void PlaneCore::close(const DeviceName& name) {
 }
 
 /// It is destroyed by `sweep`, when it is quiet.
-void PlaneCore::retire(Guest& guest, std::unique_ptr<DataDevice> device, Gone gone) {
+void PlaneCore::retire(Guest& guest, std::unique_ptr<DataDevice> device) {
     scheduler_.forget(*device);
     device->retire();
-    guest.leaving.push_back({std::move(device), std::move(gone)});
+    guest.leaving.push_back(std::move(device));
     ++leaving_;
 }
 
-void PlaneCore::remove(const DeviceName& name, Gone gone) {
+void PlaneCore::remove(const DeviceName& name) {
     const DataDevice* device = find(name);
     if (device == nullptr) {
-        gone.set_value();
         return;
     }
     Guest& guest = *find(name.domain);
     const auto at = std::ranges::find(guest.devices, device, &std::unique_ptr<DataDevice>::get);
     auto taken = std::move(*at);
     guest.devices.erase(at);
-    retire(guest, std::move(taken), std::move(gone));
+    retire(guest, std::move(taken));
     sweep();
 }
 
-void PlaneCore::remove_domain(base::DomId domain, Gone gone) {
+void PlaneCore::remove_domain(base::DomId domain) {
     const auto at = guests_.find(domain.value);
     if (at == guests_.end()) {
-        gone.set_value();
         return;
     }
     Guest& guest = *leaving_guests_.emplace_back(std::move(at->second));
     guests_.erase(at);
-    guest.gone = std::move(gone);
     epoll_->unwatch(guest.lane->doorbell());
     for (auto& device : std::exchange(guest.devices, {})) {
-        retire(guest, std::move(device), {});
+        retire(guest, std::move(device));
     }
     sweep();
 }
@@ -150,14 +149,11 @@ void PlaneCore::remove_domain(base::DomId domain, Gone gone) {
 /// Ends what is quiet by now, devices before the lane that they used.
 void PlaneCore::sweep() {
     const auto end_devices = [this](Guest& guest) {
-        std::erase_if(guest.leaving, [this](Leaving& leaving) {
-            if (!leaving.device->quiet()) {
+        leaving_ -= std::erase_if(guest.leaving, [this](const auto& device) {
+            if (!device->quiet()) {
                 return false;
             }
-            scheduler_.forget(*leaving.device);  // a request that was in flight may have woken it
-            leaving.device.reset();
-            leaving.gone.set_value();
-            --leaving_;
+            scheduler_.forget(*device);  // a request that was in flight may have woken it
             return true;
         });
     };
@@ -168,12 +164,7 @@ void PlaneCore::sweep() {
     }
     std::erase_if(leaving_guests_, [&](const auto& guest) {
         end_devices(*guest);
-        if (!guest->leaving.empty()) {
-            return false;
-        }
-        guest->lane.reset();
-        guest->gone->set_value();
-        return true;
+        return guest->leaving.empty();
     });
 }
 
@@ -189,13 +180,19 @@ std::vector<DeviceStatus> PlaneCore::status(base::DomId domain) const {
 
 void PlaneCore::shut() {
     while (!guests_.empty()) {
-        remove_domain(base::DomId(guests_.begin()->first), {});
+        remove_domain(base::DomId(guests_.begin()->first));
     }
-    while (!leaving_guests_.empty()) {
-        epoll_->wait(-1, [](Epoll::Event) {});  // only the requests of disks keep a device
-        (*blocks_)->reap();
+    const auto deadline = Clock::now() + patience;
+    while (!leaving_guests_.empty() && Clock::now() < deadline) {
         (*blocks_)->submit();
+        pollfd done{(*blocks_)->fd(), POLLIN, 0};
+        ::poll(&done, 1, 10);
+        (*blocks_)->reap();
         sweep();
+    }
+    for (auto& guest : std::exchange(leaving_guests_, {})) {
+        static_cast<void>(guest.release());  // the kernel still writes there
+        static_cast<void>(blocks_ ? blocks_->release() : nullptr);
     }
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,7 +28,6 @@ struct PlaneEvent {
 class PlaneCore final : public DeviceHost {
  public:
     using Events = Mailbox<PlaneEvent>;
-    using Gone = std::promise<void>;
 
     /// Rings of one guest within `ring_window` that let none of its devices do anything. A sound frontend makes next to
     /// none.
@@ -45,9 +43,10 @@ class PlaneCore final : public DeviceHost {
     void add_domain(std::unique_ptr<hypervisor::DataLane> lane, std::optional<std::string> unheard);
     void add(DeviceOrder order);
     void close(const DeviceName& name);
-    /// `gone` is kept once nothing is left of it.
-    void remove(const DeviceName& name, Gone gone);
-    void remove_domain(base::DomId domain, Gone gone);
+    /// Both unmap rings and end grants at once. What a disk still works on keeps its device, descriptor and lane for as
+    /// long as that takes: nobody waits for a slow disk.
+    void remove(const DeviceName& name);
+    void remove_domain(base::DomId domain);
     std::vector<DeviceStatus> status(base::DomId domain) const;
 
     void on_ready(Epoll::Event event);
@@ -55,7 +54,9 @@ class PlaneCore final : public DeviceHost {
     bool round(Clock::time_point now);
     /// How long the thread may sleep, in milliseconds; -1: until something wakes it.
     int may_sleep(Clock::time_point now) const;
-    /// Lets go of everything; the control pages stay as they are.
+    /// Lets go of everything; the control pages stay as they are. What disks are still busy with after `patience` is left
+    /// to the end of the process.
+    static constexpr std::chrono::seconds patience{2};
     void shut();
 
     void wake(DataDevice& device) override { scheduler_.activate(device); }
@@ -63,15 +64,10 @@ class PlaneCore final : public DeviceHost {
     void on_closed(DataDevice& device) override;
 
  private:
-    struct Leaving {
-        std::unique_ptr<DataDevice> device;
-        Gone gone;
-    };
     struct Guest {
         std::unique_ptr<hypervisor::DataLane> lane;
         std::vector<std::unique_ptr<DataDevice>> devices{};
-        std::vector<Leaving> leaving{};
-        std::optional<Gone> gone{};  ///< it was removed
+        std::vector<std::unique_ptr<DataDevice>> leaving{};  ///< removed, with requests in flight
         std::optional<std::string> unheard{};
         std::uint32_t rings{0};
         Clock::time_point window{};
@@ -82,7 +78,7 @@ class PlaneCore final : public DeviceHost {
     std::unique_ptr<DataDevice> make(DeviceParams params, DeviceOrder& order);
     void on_ring(Guest& guest, Clock::time_point now);
     void silence(Guest& guest);
-    void retire(Guest& guest, std::unique_ptr<DataDevice> device, Gone gone);
+    void retire(Guest& guest, std::unique_ptr<DataDevice> device);
     void sweep();
 
     const Epoll* epoll_;
