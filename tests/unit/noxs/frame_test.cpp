@@ -56,6 +56,24 @@ TEST(Frame, KnowsSpoofedIpv6Senders) {
     EXPECT_FALSE(honest(ipv6_frame(mac(2), mac(1), from, 58, FrameBuilder().u8(134).fill(15).done())));
 }
 
+TEST(Frame, KnowsHiddenDiscovery) {
+    const auto from = *parse_ipv6("fe80::1");
+    const auto behind = [&](unsigned header, unsigned next, unsigned type, unsigned fragment = 0) {
+        const auto payload = FrameBuilder().u8(next).u8(0).u16(fragment).fill(4).u8(type).fill(30).done();
+        return ipv6_frame(mac(2), mac(1), from, header, payload);
+    };
+    for (const unsigned header : {0U, 43U, 44U, 60U}) {
+        EXPECT_FALSE(honest(behind(header, 58, 134))) << header;
+        EXPECT_FALSE(honest(behind(header, 58, 136))) << header;
+        EXPECT_TRUE(honest(behind(header, 58, 128))) << header;
+        EXPECT_TRUE(honest(behind(header, 17, 134))) << header;
+    }
+    EXPECT_FALSE(honest(behind(44, 58, 128, 8))) << "a later fragment";
+    EXPECT_FALSE(honest(ipv6_frame(mac(2), mac(1), from, 0, FrameBuilder().fill(7).done()))) << "cut off";
+    EXPECT_FALSE(honest(ipv6_frame(mac(2), mac(1), from, 0, FrameBuilder().fill(200).done()))) << "without end";
+    EXPECT_FALSE(honest(ipv6_frame(mac(2), mac(1), from, 58, FrameBuilder().u8(137).fill(39).done())));
+}
+
 TEST(Frame, LooksBehindOneVlanTagOnly) {
     const auto tagged = [](unsigned tags, Ipv4 from) {
         auto frame = udp_frame(mac(2), mac(1), from, ip(2));

@@ -494,6 +494,12 @@ TEST_P(Vif, StopsOnceAndForAll) {
     EXPECT_EQ(host->host.stopped.size(), 1U);
 }
 
+TEST_P(Vif, IsClosedAtOnceWhenItWasStopped) {
+    host.emplace(guest, nullptr);
+    host->vif->begin_close();
+    EXPECT_EQ(host->host.closed, 1U);
+}
+
 TEST_P(Vif, HandshakesAreNoProgress) {
     start();
     for (const State state : {State::closed, State::initialising, State::connected}) {
