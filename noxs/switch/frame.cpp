@@ -132,9 +132,11 @@ Sender ipv6_sender(FrameBytes packet) {
     return sender;
 }
 
-/// fe80::/10
-bool is_link_local(const Ipv6& address) {
-    return address.bytes[0] == 0xfe && (address.bytes[1] & 0xc0) == 0x80;
+/// The one that is made of the MAC address (RFC 4291, appendix A): another is not told from a neighbour's.
+Ipv6 link_local_of(const Mac& mac) {
+    const auto& m = mac.bytes;
+    const auto first = static_cast<std::uint8_t>(m[0] ^ 2);
+    return {{0xfe, 0x80, 0, 0, 0, 0, 0, 0, first, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]}};
 }
 
 }  // namespace
@@ -175,7 +177,7 @@ bool agrees(const Sender& sender, const Station& self) {
             return !self.ipv4 || sender.ipv4 == self.ipv4 || (!sender.ipv4 && sender.unspecified_allowed);
         case Sender::Kind::ipv6: {
             const auto own = [&](const Ipv6& address) {
-                return !address || address == self.ipv6 || is_link_local(address);
+                return !address || address == self.ipv6 || address == link_local_of(self.mac);
             };
             return own(sender.ipv6) && own(sender.advertised);
         }

@@ -44,20 +44,21 @@ TEST(Frame, KnowsSpoofedArpSenders) {
 TEST(Frame, KnowsSpoofedIpv6Senders) {
     const auto payload = FrameBuilder().fill(30).done();
     EXPECT_TRUE(honest(ipv6_frame(mac(2), mac(1), *parse_ipv6("fd00::1"), 17, payload)));
-    EXPECT_TRUE(honest(ipv6_frame(mac(2), mac(1), *parse_ipv6("fe80::7"), 17, payload)));
+    EXPECT_TRUE(honest(ipv6_frame(mac(2), mac(1), *parse_ipv6("fe80::63:68ff:fe00:1"), 17, payload)));
+    EXPECT_FALSE(honest(ipv6_frame(mac(2), mac(1), *parse_ipv6("fe80::7"), 17, payload)));
     EXPECT_TRUE(honest(ipv6_frame(mac(2), mac(1), Ipv6{}, 17, payload)));
     EXPECT_FALSE(honest(ipv6_frame(mac(2), mac(1), *parse_ipv6("fd00::2"), 17, payload)));
     const auto advertisement = [](const char* target) {
         return FrameBuilder().u8(136).u8(0).u16(0).fill(4).address(*parse_ipv6(target)).done();
     };
-    const auto from = *parse_ipv6("fe80::1");
+    const auto from = *parse_ipv6("fe80::63:68ff:fe00:1");
     EXPECT_TRUE(honest(ipv6_frame(mac(2), mac(1), from, 58, advertisement("fd00::1"))));
     EXPECT_FALSE(honest(ipv6_frame(mac(2), mac(1), from, 58, advertisement("fd00::2"))));
     EXPECT_FALSE(honest(ipv6_frame(mac(2), mac(1), from, 58, FrameBuilder().u8(134).fill(15).done())));
 }
 
 TEST(Frame, KnowsHiddenDiscovery) {
-    const auto from = *parse_ipv6("fe80::1");
+    const auto from = *parse_ipv6("fe80::63:68ff:fe00:1");
     const auto behind = [&](unsigned header, unsigned next, unsigned type, unsigned fragment = 0) {
         const auto payload = FrameBuilder().u8(next).u8(0).u16(fragment).fill(4).u8(type).fill(30).done();
         return ipv6_frame(mac(2), mac(1), from, header, payload);
