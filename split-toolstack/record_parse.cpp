@@ -195,9 +195,16 @@ VbdRecord read_vbd(const json& object, std::optional<std::string>& error) {
     return {.id = in.number<std::uint32_t>("id"), .leaving = in.flag("leaving")};
 }
 
+/// They changed a page that a guest could read once at most: whatever is written next differs from that.
+constexpr std::uint32_t generation_of_older_daemons = 1000;
+
 void read_data_devices(Fields& in, Record& record, std::optional<std::string>& error) {
-    record.generation = in.number<std::uint32_t>("generation");
-    record.settled = in.flag("settled");
+    if (in.has("generation") || in.has("settled")) {
+        record.generation = in.number<std::uint32_t>("generation");
+        record.settled = in.flag("settled");
+    } else {
+        record.generation = generation_of_older_daemons;
+    }
     if (in.has("lane")) {
         record.lane = base::EvtchnPort{in.number<std::uint32_t>("lane")};
         for (const auto& item : in.array("vifs", max_devices)) {

@@ -107,6 +107,16 @@ TEST(Record, OfAGuestWithoutNetworkAndDisksIsShort) {
     EXPECT_FALSE(after->lane);
 }
 
+TEST(Record, OfADaemonWithoutHotPlugIsRead) {
+    std::string text = rendered(full_record());
+    const auto begin = text.find(",\"generation\"");
+    text.erase(begin, text.find(',', text.find("\"settled\"")) - begin);
+    const auto after = parse_record(text);
+    ASSERT_TRUE(after) << after.error().message << text;
+    EXPECT_TRUE(after->settled);
+    EXPECT_GT(after->generation, 4u);
+}
+
 TEST(Record, NamesWhatIsMissingOfADevice) {
     Record record = full_record();
     record.vifs.pop_back();
