@@ -4,6 +4,7 @@
 
 #include <seccomp.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -21,6 +22,7 @@ namespace hypervisor::process {
 enum class Otherwise : std::uint32_t {
     kill = SCMP_ACT_KILL_PROCESS,
     trap = SCMP_ACT_TRAP,  ///< SIGSYS, for a handler that tells of it; without one, or where it is blocked, it kills
+    fail = SCMP_ACT_ERRNO(EPERM),
 };
 
 /// An allow-list. A call of another architecture (32-bit, x32) kills the process.

@@ -38,7 +38,7 @@ base::Result<void> drop_capabilities() {
 
 /// Refused calls fail with EPERM: libslirp meets that where it only wants to know more (its random numbers).
 base::Result<void> filter_calls() {
-    CallFilter filter(static_cast<Otherwise>(SCMP_ACT_ERRNO(EPERM)));
+    CallFilter filter(Otherwise::fail);
     for (const long call :
          {SYS_read,           SYS_write,          SYS_close,       SYS_poll,       SYS_ppoll,         SYS_bind,
           SYS_listen,         SYS_accept4,        SYS_getsockname, SYS_getsockopt, SYS_setsockopt,    SYS_shutdown,
