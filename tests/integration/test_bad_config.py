@@ -98,12 +98,26 @@ def test_more_vcpus_than_the_driver_has(daemon):
     assert "vcpu" in result.stderr.lower()
 
 
-@pytest.mark.parametrize("device", ({"vifs": [{"ip": "10.0.0.2"}]},
-                                    {"vbds": [{"target": guest("noop"), "type": "file", "vdev": "xvda"}]}))
-def test_device_without_backend(daemon, device):
-    result = daemon.cli("create", daemon.write_config(**device))
-    assert result.returncode in (1, 2)
-    assert "no backend" in result.stderr or "not supported" in result.stderr or "unsupported" in result.stderr
+@pytest.mark.parametrize("device, place", [
+    ({"vifs": [{}, {"ip": "300.0.0.1"}]}, "vifs[1].ip"),
+    ({"vifs": [{"ip": "10.107.0.5/33"}]}, "vifs[0].ip"),
+    ({"vifs": [{"mac": "02:00:00:00:00"}]}, "vifs[0].mac"),
+    ({"vifs": [{"mac": "01:00:00:00:00:01"}]}, "vifs[0].mac"),
+    ({"vifs": [{"rate": "fast"}]}, "vifs[0].rate"),
+    ({"vifs": [{"spoof_check": "yes"}]}, "vifs[0].spoof_check"),
+    ({"vifs": [{"ip": "10.107.0.5"}, {"ip": "10.107.0.5"}]}, "vifs[1]"),
+    ({"vifs": [{"mac": "02:00:00:00:00:05"}, {"mac": "02:00:00:00:00:05"}]}, "vifs[1]"),
+    ({"vbds": [{"access": "r"}]}, "vbds[0]"),
+    ({"vbds": [{"target": "/dev/null", "access": "sometimes"}]}, "vbds[0].access"),
+    ({"vbds": [{"target": "/dev/null", "type": "tape"}]}, "vbds[0].type"),
+    ({"vbds": [{"target": "/dev/null", "vdev": "xvda"}] * 2}, "vbds[1]"),
+])
+def test_wrong_device(daemon, device, place):
+    path = daemon.write_config(**device)
+    for verb in (("config", "validate"), ("create",)):
+        result = daemon.cli(*verb, path)
+        assert result.returncode == 2, result.stderr
+        assert place in result.stderr and "vm.json" in result.stderr, result.stderr
     assert daemon.names() == []
 
 

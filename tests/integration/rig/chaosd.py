@@ -39,6 +39,7 @@ class Chaosd:
         self.process = None
         self.owners = set()
         self.clients = []
+        self.asking = None
         if config is not None:
             path = self.folder / "chaosd.json"
             path.write_text(json.dumps(config))
@@ -108,7 +109,7 @@ class Chaosd:
         """After stop(): no process, no domain, no file of one."""
         for pid in self.owners:
             assert host.wait_end(pid), f"process {pid} outlives its daemon: {host.read(pid, 'cmdline')}"
-        assert host.mentioning(str(self.folder)) == []
+        host.until_equal(lambda: host.mentioning(str(self.folder)), [], "nothing of it runs on")
         try:
             host.until(lambda: not self.behind.bodies(), what="no domain is left behind")
         except AssertionError as error:
@@ -134,6 +135,12 @@ class Chaosd:
         client = Client(self.socket)
         self.clients.append(client)
         return client
+
+    def ask(self, method, /, **params):
+        """On one connection that is kept, for those who ask again and again."""
+        if self.asking not in self.clients:
+            self.asking = self.client()
+        return self.asking.call(method, params)
 
     def cli(self, *arguments, stdin=None, timeout=host.DEADLINE * 2, cwd=None, binary=CHAOS):
         return subprocess.run([binary, "--socket", self.socket, "--no-autostart", *map(str, arguments)],

@@ -2,6 +2,7 @@
 """Networks and devices of a daemon, as its API tells of them."""
 
 from rig import host
+from rig.events import Events
 
 GATEWAY = "10.9.0.1"
 ADDRESS = f"{GATEWAY}/24"
@@ -21,8 +22,16 @@ def make_guest(daemon, image="httpd", /, cmdline="", count=1, **keys):
     return daemon.create(image, cmdline=cmdline, count=count, vifs=[on_net(**keys)], memory=8)
 
 
+def reboot(daemon, guest):
+    """Returns what it is afterwards, when it is ready again."""
+    events = Events(daemon)
+    daemon.ask("domain.reboot", id=guest["id"])
+    events.wait("ready", name=guest["name"])
+    return next(domain for domain in daemon.ask("domain.list")["domains"] if domain["name"] == guest["name"])
+
+
 def devices_of(daemon, domain, kind=None):
-    found = daemon.client().call("domain.get", id=domain["id"])["devices"]
+    found = daemon.ask("domain.get", id=domain["id"])["devices"]
     return [device for device in found if kind in (None, device["type"])]
 
 

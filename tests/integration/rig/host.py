@@ -61,6 +61,20 @@ def await_readable(stream, timeout=DEADLINE, what="there is something to read"):
     assert ready, f"{what}: not within {timeout:g} s"
 
 
+def until_equal(read, wanted, what):
+    """`read` gives `wanted`, in the end."""
+    seen = []
+
+    def fits():
+        seen[:] = [read()]
+        return seen == [wanted]
+
+    try:
+        until(fits, what=what)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {seen[0]}, not {wanted}") from error
+
+
 def settled(read):
     """What `read` gives when it gives the same twice."""
     seen = []

@@ -5,11 +5,13 @@ any number of tests may have them at a time, and end with the process that made 
 import concurrent.futures
 import contextlib
 import ctypes
+import fcntl
 import os
 import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 
 import pytest
@@ -19,7 +21,7 @@ from rig.devices import make_network
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 HOLDER = 'ip link set lo up && echo up && exec cat'  # ends when its input does: with us
-IPPROTO_ANY = 255
+SIOCETHTOOL, ETHTOOL_STXCSUM = 0x8946, 0x17  # linux/sockios.h, linux/ethtool.h
 
 
 def tool(name):
@@ -80,6 +82,12 @@ class Namespace:
         connection.connect((address, port))
         return connection
 
+    def fill_in_checksums(self, device):
+        """What leaves through it has them all, as on a real cable: a veth passes on what the sender left to its card."""
+        with self.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle:
+            value = ctypes.create_string_buffer(struct.pack("II", ETHTOOL_STXCSUM, 0))
+            fcntl.ioctl(handle, SIOCETHTOOL, struct.pack("16sQ16x", device.encode(), ctypes.addressof(value)))
+
     def veth_to(self, other, ours, theirs):
         """A cable between two networks."""
         self.ip(f"link add {ours} type veth peer name {theirs} netns {other.holder.pid}")
@@ -101,9 +109,8 @@ class Namespace:
     # ---- clients
 
     def ping(self, address, count=3):
-        """Every one answered, in its time."""
-        shown = self.run(tool("ping"), "-n", "-c", count, "-i", "0.01", "-W", int(host.DEADLINE), address, check=False)
-        assert re.search(rf" {count} received", shown.stdout), shown.stdout + shown.stderr
+        """Until so many are answered; those that come late on a busy machine are asked again."""
+        self.run(tool("ping"), "-n", "-c", count, "-i", "0.01", "-w", int(host.DEADLINE), address)
 
     def is_deaf(self, address):
         """Nobody answers for that address; three tries."""
