@@ -38,7 +38,7 @@ class ThreadedPlane final : public DataPlane {
         : epoll_(std::move(epoll)),
           commands_(std::move(commands)),
           events_(std::move(events)),
-          core_(epoll_, events_),
+          core_(epoll_, events_, BlockIo::open()),
           thread_([this] { run(); }) {}
 
     ~ThreadedPlane() override {
@@ -64,17 +64,17 @@ class ThreadedPlane final : public DataPlane {
     }
 
     /// The doorbell is watched from here, so that the guest's first ring is what wakes the plane: a launch pays for no
-    /// wake-up.
+    /// wake-up. It may ring at once (what binds an event channel of Xen finds it rung), so the plane is told before.
     void add_domain(std::unique_ptr<hypervisor::DataLane> lane) override {
-        std::optional<std::string> unheard;
-        if (const auto watched =
-                epoll_.watch(lane->doorbell(), EPOLLIN | EPOLLET, {Source::lane, lane->domain().value});
-            !watched) {
-            unheard = "its doorbell: " + watched.error().message;
-        }
-        tell([lane = std::move(lane), unheard = std::move(unheard)](
-                 PlaneCore& core) mutable { core.add_domain(std::move(lane), std::move(unheard)); },
+        const int doorbell = lane->doorbell();
+        const base::DomId domain = lane->domain();
+        tell([lane = std::move(lane)](PlaneCore& core) mutable { core.add_domain(std::move(lane)); },
              Commands::Wake::later);
+        if (const auto watched = epoll_.watch(doorbell, EPOLLIN | EPOLLET, {Source::lane, domain.value}); !watched) {
+            tell([domain, why = "its doorbell: " + watched.error().message](
+                     PlaneCore& core) mutable { core.silence(domain, std::move(why)); },
+                 Commands::Wake::now);
+        }
     }
     /// A guest that is yet to learn of its device rings when it has found it.
     void add(DeviceOrder order) override {

@@ -26,8 +26,8 @@ base::Mapping own_page() {
 
 }  // namespace
 
-PlaneCore::PlaneCore(const Epoll& epoll, Events& events)
-    : epoll_(&epoll), events_(&events), switchboard_(epoll), blocks_(BlockIo::open()) {
+PlaneCore::PlaneCore(const Epoll& epoll, Events& events, Result<std::unique_ptr<BlockIo>> blocks)
+    : epoll_(&epoll), events_(&events), switchboard_(epoll), blocks_(std::move(blocks)) {
     if (blocks_) {
         const auto watched = epoll.watch((*blocks_)->fd(), EPOLLIN, {Source::blocks, 0});
         blocks_ = watched ? std::move(blocks_) : base::fail(watched.error());
@@ -55,10 +55,9 @@ DataDevice* PlaneCore::find(const DeviceName& name) const {
     return found == guest->devices.end() ? nullptr : found->get();
 }
 
-void PlaneCore::add_domain(std::unique_ptr<hypervisor::DataLane> lane, std::optional<std::string> unheard) {
+void PlaneCore::add_domain(std::unique_ptr<hypervisor::DataLane> lane) {
     const std::uint16_t id = lane->domain().value;
     auto guest = std::make_unique<Guest>(Guest{std::move(lane)});
-    guest->unheard = std::move(unheard);
     const auto [at, added] = guests_.try_emplace(id, std::move(guest));
     if (!added) {
         base::log(base::Level::error, "domain " + std::to_string(id) + " has a data lane already");

@@ -2,6 +2,7 @@
 // What the plane does in its rounds.
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "noxs/plane/core.hpp"
 
@@ -27,7 +28,7 @@ void PlaneCore::on_ring(Guest& guest, Clock::time_point now) {
         guest.rings = 0;
     }
     if (++guest.rings > most_idle_rings) {
-        silence(guest);
+        silence(guest, "rings without end");
         return;
     }
     for (const auto& device : guest.devices) {
@@ -35,10 +36,15 @@ void PlaneCore::on_ring(Guest& guest, Clock::time_point now) {
     }
 }
 
-/// Nobody listens to this guest's lane any more.
-void PlaneCore::silence(Guest& guest) {
+void PlaneCore::silence(base::DomId domain, std::string why) {
+    if (Guest* guest = find(domain)) {
+        silence(*guest, std::move(why));
+    }
+}
+
+void PlaneCore::silence(Guest& guest, std::string why) {
     epoll_->unwatch(guest.lane->doorbell());
-    guest.unheard = "rings without end";
+    guest.unheard = std::move(why);
     for (const auto& device : guest.devices) {
         device->stop(*guest.unheard);
     }
@@ -50,7 +56,7 @@ bool PlaneCore::round(Clock::time_point now) {
     bool reaped = false;
     if (blocks_) {
         reaped = (*blocks_)->reap();
-        (*blocks_)->submit();
+        submitted_ = (*blocks_)->submit();
     }
     if (leaving_ > 0 || !leaving_guests_.empty()) {
         sweep();
@@ -62,12 +68,13 @@ int PlaneCore::may_sleep(Clock::time_point now) const {
     if (!scheduler_.idle()) {
         return 0;
     }
+    const int most = submitted_ ? -1 : 1;
     const auto due = scheduler_.next_due();
     if (!due) {
-        return -1;
+        return most;
     }
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(*due - now).count();
-    return static_cast<int>(std::clamp<std::int64_t>(left, 0, std::numeric_limits<int>::max()));
+    return static_cast<int>(std::clamp<std::int64_t>(left, 0, submitted_ ? std::numeric_limits<int>::max() : most));
 }
 
 }  // namespace noxs
