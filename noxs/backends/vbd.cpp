@@ -12,6 +12,7 @@
 #include "noxs/block/block_data.hpp"
 #include "noxs/block/block_log.hpp"
 #include "noxs/block/block_request.hpp"
+#include "noxs/block/slow_jobs.hpp"
 #include "noxs/shared.hpp"
 
 namespace noxs {
@@ -24,7 +25,7 @@ using wire::BlockOp;
 struct Slot : BlockJob {
     enum class Stage : std::uint8_t {
         free,
-        in_flight,  ///< the kernel has it
+        in_flight,  ///< the kernel has it, or SlowJobs
         done,       ///< its response waits for those of requests before it
     };
     Stage stage{Stage::free};
@@ -57,7 +58,8 @@ class Vbd final : public DataDevice, private BlockOwner {
           settings_(std::move(settings)),
           shape_{settings_.sectors, settings_.sector_size, has_flag(settings_, wire::VbdFlag::read_only),
                  has_flag(settings_, wire::VbdFlag::discard)},
-          io_(&io) {}
+          io_(&io),
+          slow_(io) {}
 
     bool quiet() const override { return in_flight_ == 0; }
 
@@ -74,6 +76,7 @@ class Vbd final : public DataDevice, private BlockOwner {
     void on_done(BlockJob& job) override;
 
     Slot& slot_at(std::uint32_t number);
+    bool has_memory();
     std::uint64_t take_request();
     bool was_answered(const wire::BlockEntry& entry);
     bool start(Slot& slot);
@@ -84,12 +87,14 @@ class Vbd final : public DataDevice, private BlockOwner {
     VbdSettings settings_;
     DiskShape shape_;
     BlockIo* io_;
+    SlowJobs slow_;
     BackRing<wire::BlockRing> ring_;
     std::array<std::unique_ptr<Slot>, ring_entries> slots_;  // by request number modulo their count
     std::uint32_t taken_{0};                                 // request numbers: only their differences mean something
     std::uint32_t answered_{0};
     std::uint32_t in_flight_{0};
     std::uint32_t inherited_{0};  // requests on the ring at connect that were not looked at yet
+    bool short_of_memory_{false};
     VbdCounters counts_;
     BlockLog log_;
     Clock::time_point now_{};
@@ -113,6 +118,7 @@ Result<void> Vbd::connect() {
 /// Slots whose job is still on its way stay until it is done.
 void Vbd::disconnect() {
     ring_ = {};
+    slow_.cancel();
     for (auto& slot : slots_) {
         if (slot && slot->stage != Slot::Stage::in_flight) {
             slot.reset();
@@ -138,12 +144,18 @@ Turn Vbd::serve(Clock::time_point now) {
     }
     std::uint64_t bytes = 0;
     std::uint32_t left = *pending;
-    for (; left > 0 && bytes < bytes_a_turn; --left) {
+    for (; left > 0 && bytes < bytes_a_turn && has_memory(); --left) {
         bytes += take_request();
         moved = true;
     }
     answer();
-    return left > 0 ? Turn::more() : Turn::idle(moved);
+    return left > 0 && !short_of_memory_ ? Turn::more() : Turn::idle(moved);
+}
+
+/// Where data needs buffers, a disk that has none left waits for its own to come back: `on_done` goes on.
+bool Vbd::has_memory() {
+    short_of_memory_ = !lane().in_place() && in_flight_ > 0 && !io_->bounce().has_room();
+    return !short_of_memory_;
 }
 
 /// There is one, and a slot for it: BackRing::pending lets no more be unanswered than the ring has entries. Returns
@@ -200,12 +212,15 @@ bool Vbd::start(Slot& slot) {
     if (slot.work.moves_data() && !slot.data.open(slot.work, lane(), io_->bounce(), job.pieces)) {
         return false;
     }
-    if (!io_->start(job)) {
+    slot.stage = Slot::Stage::in_flight;
+    ++in_flight_;
+    if (!slot.work.moves_data()) {
+        slow_.start(job);
+    } else if (!io_->start(job)) {
+        --in_flight_;
         slot.data.close(io_->bounce());
         return false;
     }
-    slot.stage = Slot::Stage::in_flight;
-    ++in_flight_;
     return true;
 }
 
@@ -223,6 +238,9 @@ void Vbd::finish(Slot& slot, int error) {
     if (error == 0 && arrived) {
         count(slot.work);
         return;
+    }
+    if (error == ECANCELED && !ring_) {
+        return;  // nobody waits for it
     }
     ++counts_.errors;
     const bool no_discard = slot.work.op == BlockOp::discard && error == EOPNOTSUPP;
@@ -271,6 +289,9 @@ bool Vbd::answer() {
 }
 
 bool Vbd::arm_rings() {
+    if (short_of_memory_) {
+        return true;
+    }
     ring_.want_ring();
     const auto pending = ring_.pending();
     return pending && *pending == 0;

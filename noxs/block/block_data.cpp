@@ -37,6 +37,9 @@ bool BlockData::open(const BlockWork& work, hypervisor::DataLane& lane, BouncePo
         return use_in_place(work, lane, pieces);
     }
     buffer_ = pool.take(work.sectors * wire::block_sector);
+    if (!buffer_.memory) {
+        return false;
+    }
     if (work.op == wire::BlockOp::write && !copy(work, lane, hypervisor::CopyDirection::from_guest)) {
         close(pool);
         return false;

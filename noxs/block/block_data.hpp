@@ -16,7 +16,7 @@ namespace noxs {
 class BlockData {
  public:
     /// Fills `pieces` with what the kernel is to read into or write from; that of a write is there. False: the guest
-    /// has not granted a page. Hot.
+    /// has not granted a page, or the host is out of memory. Hot.
     bool open(const BlockWork& work, hypervisor::DataLane& lane, BouncePool& pool, std::vector<iovec>& pieces);
     /// After a read: brings the data to the guest. False: the guest has not granted a page. Hot.
     bool deliver(const BlockWork& work, hypervisor::DataLane& lane);

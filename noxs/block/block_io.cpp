@@ -17,6 +17,7 @@ constexpr unsigned queue_entries = 256;        // between two submits; more make
 constexpr unsigned completion_entries = 4096;  // the kernel keeps what does not fit
 constexpr unsigned reaped_at_once = 64;
 constexpr unsigned max_retries = 16;
+constexpr unsigned kernel_workers = 256;
 
 /// What is left of the pieces after `bytes` more were moved.
 void advance(BlockJob& job, std::uint64_t bytes) {
@@ -53,55 +54,43 @@ void prepare(io_uring_sqe& sqe, BlockJob& job) {
     io_uring_sqe_set_data(&sqe, &job);
 }
 
-}  // namespace
-
-struct BlockIo::Ring {
-    io_uring uring{};
-    bool made{false};
-
-    ~Ring() {
-        if (made) {
-            io_uring_queue_exit(&uring);
+class Uring final : public BlockIo {
+ public:
+    ~Uring() override {
+        if (made_) {
+            io_uring_queue_exit(&ring_);
         }
     }
+    /// 0 or a negative errno.
     int make(unsigned flags) {
         io_uring_params params{};
         params.flags = flags | IORING_SETUP_CQSIZE;
         params.cq_entries = completion_entries;
-        const int made_or_error = io_uring_queue_init_params(queue_entries, &uring, &params);
-        made = made_or_error == 0;
-        return made_or_error;
+        const int result = io_uring_queue_init_params(queue_entries, &ring_, &params);
+        made_ = result == 0;
+        return result;
     }
+    /// What may sleep in the kernel has a thread of its own there. As many as the processors would allow by default are few
+    /// for all disks together. Linux 5.15; without it the default stays.
+    void allow_workers() {
+        unsigned limits[2] = {kernel_workers, 0};
+        static_cast<void>(io_uring_register_iowq_max_workers(&ring_, limits));
+    }
+
+    int fd() const override { return ring_.ring_fd; }
+    bool start(BlockJob& job) override;
+    bool submit() override;
+    bool reap() override;
+
+ private:
+    bool queue(BlockJob& job);
+    static bool goes_on(BlockJob& job, std::int32_t result);
+
+    io_uring ring_{};
+    bool made_{false};
 };
 
-BlockIo::BlockIo(std::unique_ptr<Ring> ring) : ring_(std::move(ring)) {}
-BlockIo::~BlockIo() = default;
-
-Result<std::unique_ptr<BlockIo>> BlockIo::open() {
-    auto ring = std::make_unique<Ring>();
-    // The thread hears of completions when it enters the kernel, not by an interrupt of what it does (Linux 5.19).
-    // IORING_SETUP_DEFER_TASKRUN would be better still, but its descriptor does not wake who polls it.
-    int made = ring->make(IORING_SETUP_COOP_TASKRUN);
-    if (made == -EINVAL) {
-        made = ring->make(0);
-    }
-    if (made == -ENOSYS || made == -EPERM) {
-        return base::fail(
-            base::Code::unsupported,
-            "disks need io_uring, which this host does not permit (sysctl kernel.io_uring_disabled, or the "
-            "seccomp filter of a container)");
-    }
-    if (made != 0) {
-        return base::fail_errno(-made, "io_uring");
-    }
-    return std::unique_ptr<BlockIo>(new BlockIo(std::move(ring)));
-}
-
-int BlockIo::fd() const {
-    return ring_->uring.ring_fd;
-}
-
-bool BlockIo::start(BlockJob& job) {
+bool Uring::start(BlockJob& job) {
     job.done = 0;
     job.first_piece = 0;
     job.retries = 0;
@@ -109,11 +98,11 @@ bool BlockIo::start(BlockJob& job) {
     return queue(job);
 }
 
-bool BlockIo::queue(BlockJob& job) {
-    io_uring_sqe* sqe = io_uring_get_sqe(&ring_->uring);
+bool Uring::queue(BlockJob& job) {
+    io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
     if (sqe == nullptr) {
         submit();
-        sqe = io_uring_get_sqe(&ring_->uring);
+        sqe = io_uring_get_sqe(&ring_);
     }
     if (sqe == nullptr) {
         return false;
@@ -122,17 +111,18 @@ bool BlockIo::queue(BlockJob& job) {
     return true;
 }
 
-void BlockIo::submit() {
-    // What it does not take now stays queued: it is short of memory or of room for completions, and the next round tries
-    // again.
-    if (io_uring_sq_ready(&ring_->uring) > 0) {
-        static_cast<void>(io_uring_submit(&ring_->uring));
+/// What the kernel does not take now stays queued: it is short of memory, or of room for completions.
+bool Uring::submit() {
+    if (io_uring_sq_ready(&ring_) == 0) {
+        return true;
     }
+    static_cast<void>(io_uring_submit(&ring_));
+    return io_uring_sq_ready(&ring_) == 0;
 }
 
 /// Whether there is more to do for a job after `result` of the kernel. A short read or write is not an error, the rest
 /// of it will say what is wrong.
-bool BlockIo::goes_on(BlockJob& job, std::int32_t result) {
+bool Uring::goes_on(BlockJob& job, std::int32_t result) {
     if (result == -EINTR || result == -EAGAIN) {
         if (++job.retries > max_retries) {
             job.error = -result;
@@ -160,9 +150,9 @@ bool BlockIo::goes_on(BlockJob& job, std::int32_t result) {
     return true;
 }
 
-bool BlockIo::reap() {
+bool Uring::reap() {
     std::array<io_uring_cqe*, reaped_at_once> found;
-    const unsigned count = io_uring_peek_batch_cqe(&ring_->uring, found.data(), found.size());
+    const unsigned count = io_uring_peek_batch_cqe(&ring_, found.data(), found.size());
     for (unsigned i = 0; i < count; ++i) {
         auto& job = *static_cast<BlockJob*>(io_uring_cqe_get_data(found[i]));
         const std::int32_t result = found[i]->res;
@@ -174,8 +164,31 @@ bool BlockIo::reap() {
         }
         job.owner->on_done(job);
     }
-    io_uring_cq_advance(&ring_->uring, count);
+    io_uring_cq_advance(&ring_, count);
     return count > 0;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<BlockIo>> BlockIo::open() {
+    auto ring = std::make_unique<Uring>();
+    // The thread hears of completions when it enters the kernel, not by an interrupt of what it does (Linux 5.19).
+    // IORING_SETUP_DEFER_TASKRUN would be better still, but its descriptor does not wake who polls it.
+    int made = ring->make(IORING_SETUP_COOP_TASKRUN);
+    if (made == -EINVAL) {
+        made = ring->make(0);
+    }
+    if (made == -ENOSYS || made == -EPERM) {
+        return base::fail(
+            base::Code::unsupported,
+            "disks need io_uring, which this host does not permit (sysctl kernel.io_uring_disabled, or the "
+            "seccomp filter of a container)");
+    }
+    if (made != 0) {
+        return base::fail_errno(-made, "io_uring");
+    }
+    ring->allow_workers();
+    return ring;
 }
 
 }  // namespace noxs

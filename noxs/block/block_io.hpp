@@ -46,34 +46,29 @@ struct BlockJob {
 
 class BlockIo {
  public:
-    /// Error unsupported where the host has or permits no io_uring.
+    /// An io_uring. Error unsupported where the host has or permits none.
     static Result<std::unique_ptr<BlockIo>> open();
+    BlockIo() = default;
     BlockIo(const BlockIo&) = delete;
     BlockIo& operator=(const BlockIo&) = delete;
     /// No job is on its way.
-    ~BlockIo();
+    virtual ~BlockIo() = default;
 
     /// Readable while completions wait. Level-triggered.
-    int fd() const;
+    virtual int fd() const = 0;
 
     /// Queues a job for `submit`. False: the kernel takes no more; `on_done` will not be called. Hot.
-    bool start(BlockJob& job);
-    /// Hands over what was queued since the last call. Hot.
-    void submit();
+    virtual bool start(BlockJob& job) = 0;
+    /// Hands over what was queued since the last call. False: the kernel has not taken all of it; call again soon. Hot.
+    virtual bool submit() = 0;
     /// Tells owners of jobs that are over, and queues what is left of those that are not. Bounded. Returns whether there
     /// was one. Hot.
-    bool reap();
+    virtual bool reap() = 0;
 
     /// Memory for the data of guests whose pages can't be used in place.
     BouncePool& bounce() { return bounce_; }
 
  private:
-    struct Ring;
-    explicit BlockIo(std::unique_ptr<Ring> ring);
-    bool queue(BlockJob& job);
-    bool goes_on(BlockJob& job, std::int32_t result);
-
-    std::unique_ptr<Ring> ring_;
     BouncePool bounce_;
 };
 

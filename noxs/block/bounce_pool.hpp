@@ -20,26 +20,37 @@ class BouncePool {
         std::byte* data() const { return memory.get(); }
     };
 
-    /// At least `size` bytes, at most `largest`; not cleared.
+    /// Whether a disk that has buffers already may take another one: who has none always may, so that all go on.
+    bool has_room() const { return taken_ + largest <= budget; }
+    /// At least `size` bytes, at most `largest`; not cleared. Without `memory` when the host has none left.
     Buffer take(std::size_t size) {
         const bool small = size <= small_size;
-        auto& kept = small ? small_ : large_;
-        if (!kept.empty()) {
-            Buffer buffer = std::move(kept.back());
-            kept.pop_back();
-            return buffer;
-        }
         const std::size_t room = small ? small_size : largest;
-        return {std::unique_ptr<std::byte[], Free>(new (alignment) std::byte[room]), room};
+        auto& kept = small ? small_ : large_;
+        Buffer buffer;
+        if (!kept.empty()) {
+            buffer = std::move(kept.back());
+            kept.pop_back();
+        } else {
+            buffer = {std::unique_ptr<std::byte[], Free>(new (alignment, std::nothrow) std::byte[room]), room};
+        }
+        taken_ += buffer.memory ? room : 0;
+        return buffer;
     }
     void give_back(Buffer buffer) {
+        if (!buffer.memory) {
+            return;
+        }
+        taken_ -= buffer.size;
         auto& kept = buffer.size <= small_size ? small_ : large_;
-        if (buffer.memory && kept.size() < kept_at_most) {
+        if (kept.size() < kept_at_most) {
             kept.push_back(std::move(buffer));
         }
     }
 
     static constexpr std::size_t largest = 1 << 20;  ///< 256 segments
+    /// Of all guests together. One guest's ring asks for up to 32 MiB.
+    static constexpr std::size_t budget = 256 << 20;
 
  private:
     static constexpr std::align_val_t alignment{4096};
@@ -48,6 +59,7 @@ class BouncePool {
 
     std::vector<Buffer> small_;
     std::vector<Buffer> large_;
+    std::size_t taken_{0};  // bytes
 };
 
 }  // namespace noxs
