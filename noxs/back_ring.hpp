@@ -5,10 +5,12 @@
 #include <emmintrin.h>
 
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <iterator>
 #include <optional>
+#include <span>
 
 #include "base/mapping.hpp"
 #include "noxs/shared.hpp"
@@ -50,20 +52,21 @@ class BackRing {
     /// Requests that were taken and not answered.
     std::uint32_t unanswered() const { return req_cons_ - rsp_prod_; }
 
-    /// Writes the next response, over the oldest request that was not answered. There is one. A response of 16 bytes is
-    /// written by one instruction: a daemon that is killed has written all of it or nothing.
+    /// Writes the next response, over the oldest request that was not answered. There is one. A response of 8 or 16
+    /// bytes is written by one instruction: a daemon that is killed has written all of it or nothing.
     template <class Response>
     void answer(const Response& response) {
-        Entry& entry = ring().entries[rsp_prod_ % entries];
-        if constexpr (sizeof response == sizeof(__m128i)) {
-            static_assert(sizeof(Entry) % sizeof(__m128i) == 0, "entries are aligned to 16");
-            __m128i whole;
-            std::memcpy(&whole, &response, sizeof whole);
-            _mm_store_si128(reinterpret_cast<__m128i*>(&entry), whole);
-        } else {
-            std::memcpy(&entry, &response, sizeof response);
-        }
+        write(rsp_prod_, response);
         ++rsp_prod_;
+    }
+    /// The same for several, the last one first: what a killed daemon leaves is requests, then responses.
+    template <class Response>
+    void answer_all(std::span<const Response> responses) {
+        for (std::size_t left = responses.size(); left-- > 0;) {
+            write(rsp_prod_ + static_cast<std::uint32_t>(left), responses[left]);
+            std::atomic_signal_fence(std::memory_order_seq_cst);
+        }
+        rsp_prod_ += static_cast<std::uint32_t>(responses.size());
     }
     /// Publishes the responses. Returns whether the guest asked to be rung for one of them.
     bool publish() {
@@ -87,6 +90,20 @@ class BackRing {
 
  private:
     Ring& ring() const { return *page_.at<Ring>(); }
+
+    template <class Response>
+    void write(std::uint32_t number, const Response& response) {
+        Entry& entry = ring().entries[number % entries];
+        static_assert(sizeof response <= sizeof entry);
+        if constexpr (sizeof response == sizeof(__m128i)) {
+            static_assert(sizeof(Entry) % sizeof(__m128i) == 0, "entries are aligned to 16");
+            _mm_store_si128(reinterpret_cast<__m128i*>(&entry), std::bit_cast<__m128i>(response));
+        } else {
+            static_assert(sizeof response == sizeof(std::uint64_t));
+            const auto whole = std::bit_cast<long long>(response);
+            _mm_storel_epi64(reinterpret_cast<__m128i_u*>(&entry), _mm_cvtsi64_si128(whole));
+        }
+    }
 
     base::Mapping page_;
     std::uint32_t req_cons_{0};

@@ -155,13 +155,17 @@ std::optional<Frame> VifTx::frame(VifScratch& scratch, std::size_t number) {
     return frame;
 }
 
-bool VifTx::answer(const VifScratch& scratch) {
+/// Were we killed before they are published, our successor would find them where it expects requests: by their offset it
+/// sends none of them.
+bool VifTx::answer(VifScratch& scratch) {
+    scratch.answers.clear();
     for (const auto& packet : scratch.packets) {
         for (const auto& slot : std::span(scratch.slots).subspan(packet.first_slot, packet.slots)) {
             const std::int16_t status = packet.bad ? wire::net_error : wire::net_okay;
-            ring_.answer(wire::TxResponse{slot.id, slot.extra ? wire::net_null : status});
+            scratch.answers.push_back({{slot.id, slot.extra ? wire::net_null : status}, wire::tx_answered, 0});
         }
     }
+    ring_.answer_all(std::span<const wire::TxAnswer>(scratch.answers));
     return ring_.publish();
 }
 

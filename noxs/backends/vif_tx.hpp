@@ -38,6 +38,7 @@ struct VifScratch {
 
     std::vector<std::byte> bytes = std::vector<std::byte>(most_bytes);
     std::vector<Packet> packets;
+    std::vector<wire::TxAnswer> answers;
     std::vector<Slot> slots;
     std::vector<hypervisor::GrantCopy> pieces;
 };
@@ -62,7 +63,7 @@ class VifTx {
     /// A packet of the batch; nothing when it is bad. Counts it.
     std::optional<Frame> frame(VifScratch& scratch, std::size_t number);
     /// Answers the whole batch; whether the guest is to be rung.
-    bool answer(const VifScratch& scratch);
+    bool answer(VifScratch& scratch);
 
     /// Asks for a ring; false: there is work meanwhile.
     bool arm() {

@@ -39,11 +39,22 @@ struct TxResponse {
     std::uint16_t id;     // 0
     std::int16_t status;  // 2  rsp_*
 };
+/// What this backend writes: the rest of the entry is ignored by frontends. A backend that takes over a ring finds by
+/// `mark`, which no request has as its offset, responses of a predecessor that died before it could publish them.
+struct TxAnswer {
+    TxResponse response;  // 0
+    std::uint16_t mark;   // 4  tx_answered
+    std::uint16_t flags;  // 6  0
+};
+inline constexpr std::uint16_t tx_answered = 0xffff;
 union TxEntry {
     TxRequest request;
     TxResponse response;
+    TxAnswer answer;
 };
 static_assert(sizeof(TxRequest) == 12 && sizeof(TxResponse) == 4 && sizeof(TxEntry) == 12);
+static_assert(sizeof(TxAnswer) == 8 && offsetof(TxAnswer, mark) == offsetof(TxRequest, offset));
+static_assert(offsetof(TxAnswer, flags) == offsetof(TxRequest, flags));
 
 inline constexpr std::uint16_t rx_data_validated = 1;  ///< NETRXF_data_validated
 inline constexpr std::uint16_t rx_checksum_blank = 2;  ///< NETRXF_csum_blank
