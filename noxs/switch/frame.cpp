@@ -17,11 +17,13 @@ constexpr std::uint8_t protocol_tcp = 6;
 constexpr std::uint8_t protocol_udp = 17;
 constexpr std::uint8_t protocol_icmpv6 = 58;
 constexpr std::uint8_t router_advertisement = 134;
+constexpr std::uint8_t neighbour_solicitation = 135;
 constexpr std::uint8_t neighbour_advertisement = 136;
 constexpr std::uint8_t redirect = 137;
 constexpr std::uint8_t first_discovery = 133;
 constexpr std::uint8_t extension_fragment = 44;
 constexpr std::uint16_t dhcp_server_port = 67;
+constexpr std::uint16_t dhcpv6_server_port = 547;
 constexpr std::size_t ipv4_header = 20;
 constexpr std::size_t ipv6_header = 40;
 constexpr std::size_t arp_packet = 28;
@@ -43,6 +45,7 @@ Address address_at(FrameBytes bytes, std::size_t at) {
 struct Payload {
     std::uint16_t type{0};
     std::size_t at{0};
+    bool tagged() const { return at != ethernet_header; }
 };
 std::optional<Payload> payload_of(FrameBytes frame) {
     if (frame.size() < ethernet_header) {
@@ -79,10 +82,18 @@ Sender ipv4_sender(FrameBytes packet) {
     if (packet.size() < ipv4_header || byte_at(packet, 0) >> 4 != 4) {
         return {.kind = Sender::Kind::malformed};
     }
+    Sender sender{.kind = Sender::Kind::ipv4, .ipv4 = address_at<Ipv4>(packet, 12)};
     const std::size_t header = (byte_at(packet, 0) & 15U) * 4U;
-    const bool dhcp = byte_at(packet, 9) == protocol_udp && packet.size() >= header + 4 && header >= ipv4_header &&
-                      word_at(packet, header + 2) == dhcp_server_port;
-    return {.kind = Sender::Kind::ipv4, .unspecified_allowed = dhcp, .ipv4 = address_at<Ipv4>(packet, 12)};
+    const bool later_fragment = (word_at(packet, 6) & 0x1fff) != 0;
+    if (byte_at(packet, 9) != protocol_udp || later_fragment) {
+        return sender;
+    }
+    if (header < ipv4_header || packet.size() < header + 4) {
+        return {.kind = Sender::Kind::malformed};
+    }
+    sender.kind = word_at(packet, header) == dhcp_server_port ? Sender::Kind::forbidden : sender.kind;
+    sender.unspecified_allowed = word_at(packet, header + 2) == dhcp_server_port;
+    return sender;
 }
 
 /// Hop-by-hop, routing, fragment, destination options.
@@ -90,44 +101,62 @@ bool is_extension(std::uint8_t next) {
     return next == 0 || next == 43 || next == extension_fragment || next == 60;
 }
 
-/// Whether neighbour discovery stands behind extension headers, where nobody sound puts it (RFC 7113), or may: a chain
-/// that is cut off or too long, a fragment that is not the first.
-bool hides_discovery(FrameBytes packet) {
-    std::uint8_t next = byte_at(packet, 6);
-    std::size_t at = ipv6_header;
-    for (unsigned headers = 0; is_extension(next); ++headers) {
-        if (headers == 8 || packet.size() < at + 8) {
-            return true;
+/// The upper protocol of an IPv6 packet, and where it begins.
+struct Upper {
+    std::uint8_t protocol{0};
+    std::size_t at{ipv6_header};
+    bool behind{false};          ///< extension headers
+    bool later_fragment{false};  ///< its beginning is in another packet
+};
+/// Nothing for a chain of headers that is cut off or too long: who looks no further must not believe what follows.
+std::optional<Upper> upper_of(FrameBytes packet) {
+    Upper upper{.protocol = byte_at(packet, 6)};
+    for (unsigned headers = 0; is_extension(upper.protocol); ++headers) {
+        if (headers == 8 || packet.size() < upper.at + 8) {
+            return std::nullopt;
         }
-        const bool fragment = next == extension_fragment;
-        if (fragment && (word_at(packet, at + 2) & 0xfff8) != 0) {
-            return byte_at(packet, at) == protocol_icmpv6;
+        upper.behind = true;
+        const bool fragment = upper.protocol == extension_fragment;
+        const bool later = fragment && (word_at(packet, upper.at + 2) & 0xfff8) != 0;
+        upper.protocol = byte_at(packet, upper.at);
+        if (later) {
+            upper.later_fragment = true;
+            return upper;
         }
-        next = byte_at(packet, at);
-        at += fragment ? 8U : (byte_at(packet, at + 1) + 1U) * 8U;
+        upper.at += fragment ? 8U : (byte_at(packet, upper.at + 1) + 1U) * 8U;
     }
-    if (next != protocol_icmpv6) {
-        return false;
+    return upper;
+}
+
+/// Whether only the network's owner sends that: router advertisements, redirects, answers of a DHCP server. Neighbour
+/// discovery behind extension headers is nothing that anybody sound sends (RFC 7113).
+bool is_forbidden(FrameBytes packet, const Upper& upper) {
+    if (upper.protocol == protocol_icmpv6) {
+        if (upper.later_fragment || packet.size() <= upper.at) {
+            return upper.behind;
+        }
+        const std::uint8_t type = byte_at(packet, upper.at);
+        return upper.behind ? type >= first_discovery && type <= redirect
+                            : type == router_advertisement || type == redirect;
     }
-    return packet.size() <= at || (byte_at(packet, at) >= first_discovery && byte_at(packet, at) <= redirect);
+    if (upper.protocol == protocol_udp && !upper.later_fragment) {
+        return packet.size() < upper.at + 2 || word_at(packet, upper.at) == dhcpv6_server_port;
+    }
+    return false;
 }
 
 Sender ipv6_sender(FrameBytes packet) {
     if (packet.size() < ipv6_header || byte_at(packet, 0) >> 4 != 6) {
         return {.kind = Sender::Kind::malformed};
     }
+    const auto upper = upper_of(packet);
+    if (!upper || is_forbidden(packet, *upper)) {
+        return {.kind = Sender::Kind::forbidden};
+    }
     Sender sender{.kind = Sender::Kind::ipv6, .ipv6 = address_at<Ipv6>(packet, 8)};
-    const std::uint8_t next = byte_at(packet, 6);
-    if (is_extension(next)) {
-        sender.kind = hides_discovery(packet) ? Sender::Kind::forbidden : sender.kind;
-    } else if (next == protocol_icmpv6 && packet.size() > ipv6_header) {
-        const std::uint8_t type = byte_at(packet, ipv6_header);
-        if (type == router_advertisement || type == redirect) {
-            sender.kind = Sender::Kind::forbidden;
-        }
-        if (type == neighbour_advertisement && packet.size() >= ipv6_header + 24) {
-            sender.advertised = address_at<Ipv6>(packet, ipv6_header + 8);
-        }
+    if (upper->protocol == protocol_icmpv6 && !upper->behind && packet.size() >= ipv6_header + 24 &&
+        byte_at(packet, ipv6_header) == neighbour_advertisement) {
+        sender.advertised = address_at<Ipv6>(packet, ipv6_header + 8);
     }
     return sender;
 }
@@ -158,18 +187,20 @@ Sender sender_of(FrameBytes frame) {
     if (!payload) {
         return {.kind = Sender::Kind::malformed};
     }
+    if (payload->tagged()) {
+        return {.kind = Sender::Kind::forbidden};
+    }
     const auto packet = frame.subspan(payload->at);
     switch (payload->type) {
         case type_ipv4: return ipv4_sender(packet);
         case type_arp: return arp_sender(packet);
         case type_ipv6: return ipv6_sender(packet);
-        default: return {};
+        default: return {.kind = Sender::Kind::forbidden};
     }
 }
 
 bool agrees(const Sender& sender, const Station& self) {
     switch (sender.kind) {
-        case Sender::Kind::other: return true;
         case Sender::Kind::ipv4:
             if (sender.arp_mac != 0 && sender.arp_mac != mac_key(self.mac)) {
                 return false;
@@ -197,6 +228,19 @@ std::optional<Ipv4> arp_target(FrameBytes frame) {
         return std::nullopt;
     }
     return address_at<Ipv4>(packet, 24);
+}
+
+std::optional<Ipv6> solicitation_target(FrameBytes frame) {
+    const auto payload = payload_of(frame);
+    if (!payload || payload->type != type_ipv6) {
+        return std::nullopt;
+    }
+    const auto packet = frame.subspan(payload->at);
+    if (packet.size() < ipv6_header + 24 || byte_at(packet, 6) != protocol_icmpv6 ||
+        byte_at(packet, ipv6_header) != neighbour_solicitation) {
+        return std::nullopt;
+    }
+    return address_at<Ipv6>(packet, ipv6_header + 8);
 }
 
 std::optional<ChecksumPlace> find_checksum(FrameBytes frame) {

@@ -45,13 +45,14 @@ struct Station {
 /// Who a frame says it is from, beyond its source MAC.
 struct Sender {
     enum class Kind : std::uint8_t {
-        other,      ///< neither ARP nor IP
         ipv4,       ///< `ipv4`: the source address, or the sender of an ARP packet
         ipv6,       ///< `ipv6`
         malformed,  ///< too short, two VLAN tags, an ARP packet that is none
-        forbidden,  ///< what only the network's owner sends: IPv6 router advertisements, redirects, hidden discovery
+        /// What only the network's owner sends: a VLAN's frames, anything but ARP and IP, IPv6 router advertisements and
+        /// redirects, hidden discovery, answers of DHCP servers.
+        forbidden,
     };
-    Kind kind{Kind::other};
+    Kind kind{Kind::forbidden};
     bool unspecified_allowed{false};  ///< DHCP, ARP probe: 0.0.0.0 is an honest sender
     std::uint64_t arp_mac{0};         ///< of ARP: the sender's MAC in the packet, else 0
     Ipv4 ipv4{};
@@ -65,6 +66,9 @@ bool agrees(const Sender& sender, const Station& self);
 
 /// Whose hardware address the frame asks for, if it is an ARP request.
 std::optional<Ipv4> arp_target(FrameBytes frame);
+
+/// Which address an IPv6 neighbour solicitation asks for.
+std::optional<Ipv6> solicitation_target(FrameBytes frame);
 
 /// Where the TCP or UDP checksum of a frame stands; nothing for other frames.
 struct ChecksumPlace {

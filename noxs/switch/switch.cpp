@@ -23,6 +23,10 @@ Result<Switch::Place*> Switch::plug_vif(SwitchPort& port, const Station& station
         return base::fail(base::Code::name_in_use,
                           "another vif of network '" + name_ + "' has the address " + text_of(station.ipv4));
     }
+    if (station.ipv6 && by_ipv6_.contains(station.ipv6)) {
+        return base::fail(base::Code::name_in_use,
+                          "another vif of network '" + name_ + "' has the address " + text_of(station.ipv6));
+    }
     Place* place = add(port, &station);
     if (!macs_.pin(mac_key(station.mac), *place)) {
         unplug(place);
@@ -31,6 +35,9 @@ Result<Switch::Place*> Switch::plug_vif(SwitchPort& port, const Station& station
     }
     if (station.ipv4) {
         by_ipv4_.emplace(station.ipv4.number(), place);
+    }
+    if (station.ipv6) {
+        by_ipv6_.emplace(station.ipv6, place);
     }
     return place;
 }
@@ -41,10 +48,14 @@ Switch::Place* Switch::plug_uplink(SwitchPort& port) {
 
 void Switch::unplug(Place* place) {
     macs_.forget(*place);
-    const auto known = by_ipv4_.find(place->station_.ipv4.number());
-    if (known != by_ipv4_.end() && known->second == place) {
-        by_ipv4_.erase(known);
-    }
+    const auto forget = [&](auto& known, const auto& address) {
+        const auto at = known.find(address);
+        if (at != known.end() && at->second == place) {
+            known.erase(at);
+        }
+    };
+    forget(by_ipv4_, place->station_.ipv4.number());
+    forget(by_ipv6_, place->station_.ipv6);
     for (auto* list : {&all_, &uplinks_, &open_, &touched_}) {
         std::erase(*list, place);
     }
@@ -101,18 +112,31 @@ void Switch::flood(Place& from, const std::vector<Place*>& places, const Frame& 
     to_all(places, from, frame);
 }
 
-/// An ARP request goes to whoever could answer it: the vif that has the address, and else uplinks and vifs whose
-/// addresses the switch does not know. All others may not, see `admit`. A thousand guests that come up and announce
-/// themselves wake nobody so.
-void Switch::resolve(Place& from, Ipv4 target, const Frame& frame, Clock::time_point now) {
-    const auto owner = by_ipv4_.find(target.number());
-    if (owner == by_ipv4_.end()) {
-        flood(from, open_, frame, now);
-    } else if (owner->second != &from) {
-        deliver(*owner->second, frame);
-    } else {
+void Switch::ask(Place& from, Place& owner, const Frame& frame, Clock::time_point now) {
+    if (&owner == &from) {
         flood(from, uplinks_, frame, now);
+    } else {
+        deliver(owner, frame);
     }
+}
+
+/// Who asks for an address (ARP, IPv6 neighbour solicitation) asks whoever could answer: the vif that has it. If none has,
+/// an ARP request goes to uplinks and to vifs whose addresses the switch does not know; all others may not answer, see
+/// `admit`. A thousand guests that come up and announce themselves wake nobody so. False: no such question, or one
+/// that anybody could answer.
+bool Switch::resolve(Place& from, const Frame& frame, Clock::time_point now) {
+    if (const auto target = arp_target(frame.bytes)) {
+        const auto owner = by_ipv4_.find(target->number());
+        owner == by_ipv4_.end() ? flood(from, open_, frame, now) : ask(from, *owner->second, frame, now);
+        return true;
+    }
+    if (const auto target = solicitation_target(frame.bytes)) {
+        if (const auto owner = by_ipv6_.find(*target); owner != by_ipv6_.end()) {
+            ask(from, *owner->second, frame, now);
+            return true;
+        }
+    }
+    return false;
 }
 
 void Switch::forward(Place& from, const Frame& frame, Clock::time_point now) {
@@ -128,8 +152,10 @@ void Switch::forward(Place& from, const Frame& frame, Clock::time_point now) {
     }
     const std::uint64_t destination = destination_key(frame.bytes);
     if (is_multicast(destination)) {
-        const auto target = arp_target(frame.bytes);
-        return target ? resolve(from, *target, frame, now) : flood(from, all_, frame, now);
+        if (!resolve(from, frame, now)) {
+            flood(from, all_, frame, now);
+        }
+        return;
     }
     Place* to = macs_.find(destination, now);
     if (to == nullptr) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -60,7 +61,7 @@ class Switch {
 
     explicit Switch(std::string name) : name_(std::move(name)) {}
 
-    /// Both until `unplug`; the port outlives that. Error name_in_use: another vif has this MAC or this IPv4 address.
+    /// Both until `unplug`; the port outlives that. Error name_in_use: another vif has this MAC or this IP address.
     Result<Place*> plug_vif(SwitchPort& port, const Station& station);
     Place* plug_uplink(SwitchPort& port);
     void unplug(Place* place);
@@ -78,7 +79,8 @@ class Switch {
     bool admit(Place& from, FrameBytes frame, Clock::time_point now);
     void deliver(Place& to, const Frame& frame);
     void to_all(const std::vector<Place*>& places, const Place& from, const Frame& frame);
-    void resolve(Place& from, Ipv4 target, const Frame& frame, Clock::time_point now);
+    bool resolve(Place& from, const Frame& frame, Clock::time_point now);
+    void ask(Place& from, Place& owner, const Frame& frame, Clock::time_point now);
     void flood(Place& from, const std::vector<Place*>& places, const Frame& frame, Clock::time_point now);
     Place* add(SwitchPort& port, const Station* station);
     bool taken(Ipv4 address, const Place& from) const;
@@ -91,6 +93,7 @@ class Switch {
     std::vector<Place*> touched_;
     MacTable<Place> macs_;
     std::unordered_map<std::uint32_t, Place*> by_ipv4_;
+    std::map<Ipv6, Place*> by_ipv6_;
     TokenBucket copies_{copies_per_second, copy_burst};
     std::uint64_t unicasts_{0};
     std::uint64_t floods_{0};
