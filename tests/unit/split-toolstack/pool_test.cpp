@@ -166,8 +166,12 @@ TEST_F(PoolTest, RemembersADeathToldBeforeTheShellIsParked) {
     open({{base::mib(4), 1, 1, 1}});
     pool->shell_died(base::DomId{1});
     ASSERT_TRUE(eventually([this] { return full(); }));
-    EXPECT_EQ(claim().shell, nullptr) << "the only shell was dead";
+    auto hit = claim();  // nothing, or what took its place in the meantime
+    EXPECT_TRUE(!hit.shell || hit.shell->domain->id() != base::DomId{1});
     EXPECT_EQ(machine->find(base::DomId{1}), nullptr);
+    if (hit.shell) {
+        discard(std::move(hit.shell));
+    }
 }
 
 TEST_F(PoolTest, RespectsTheCapacity) {
