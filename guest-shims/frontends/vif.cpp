@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "guest-shims/frontends/vif.hpp"
 
+#include <algorithm>
 #include <new>
 
 #include "guest-shims/frontends/control.hpp"
@@ -289,11 +290,12 @@ void Vif::flush() {
     }
 }
 
-bool Vif::arm(Until until) {
+bool Vif::arm(Until until, std::uint32_t frames) {
     if (!connected_) {
         return true;
     }
-    rx_ring_.want_ring();
+    const std::uint32_t ahead = std::clamp(frames, 1U, std::max(rx_ring_.unanswered(), 1U));
+    rx_ring_.want_ring(ahead);
     if (until == Until::frame_or_room && tx_free_count_ == 0) {
         // Half of them: a sender that fills the ring is woken a few times a round, not for each frame.
         tx_ring_.want_ring((tx_ring_.unanswered() + 1) / 2);
@@ -303,7 +305,7 @@ bool Vif::arm(Until until) {
         }
     }
     const auto waiting = rx_ring_.answered();
-    return waiting && *waiting == 0;
+    return waiting && *waiting < ahead;
 }
 
 }  // namespace guest

@@ -86,8 +86,9 @@ class Vif {
     void flush();
 
     enum class Until : std::uint8_t { frame, frame_or_room };
-    /// Asks for a ring when there is what the caller waits for. False: it is there already, do not sleep.
-    bool arm(Until until);
+    /// Asks for a ring when there is what the caller waits for: `frames`, or room. False: it is there already, do not
+    /// sleep.
+    bool arm(Until until, std::uint32_t frames = 1);
 
     const VifCounters& counters() const { return counters_; }
 

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "guest-shims/frontends/console.hpp"
+#include "guest-shims/frontends/gathering.hpp"
 #include "guest-shims/frontends/system.hpp"
 #include "guest-shims/frontends/vif.hpp"
 #include "guest-shims/net/arp.hpp"
@@ -44,6 +45,7 @@ class PacketGenerator final : public Service {
 
     System& system_;
     Vif vif_;
+    Gathering gathering_;
     std::uint64_t received_{0};
     std::uint64_t sent_{0};
     std::uint64_t to_send_{0};
@@ -132,9 +134,9 @@ unsigned PacketGenerator::send() {
 }
 
 bool PacketGenerator::work(std::optional<Nanoseconds>& timeout) {
-    static_cast<void>(timeout);
     vif_.follow();
     const unsigned received = receive();
+    gathering_.took(received);
     unsigned sent = 0;
     if (to_send_ > 0) {
         make_frame();
@@ -142,8 +144,12 @@ bool PacketGenerator::work(std::optional<Nanoseconds>& timeout) {
     }
     vif_.flush();
     const bool wants_room = sent_ < to_send_;
-    return received < frames_a_turn && sent < frames_a_turn &&
-           vif_.arm(wants_room ? Vif::Until::frame_or_room : Vif::Until::frame);
+    if (received == frames_a_turn || sent == frames_a_turn ||
+        !vif_.arm(wants_room ? Vif::Until::frame_or_room : Vif::Until::frame, gathering_.wanted(timeout))) {
+        return false;
+    }
+    gathering_.sleeps();
+    return true;
 }
 
 }  // namespace

@@ -68,7 +68,6 @@ void Forwarder::follow() {
 }
 
 bool Forwarder::work(std::optional<Nanoseconds>& timeout) {
-    static_cast<void>(timeout);
     now_ = system_.platform().monotonic();
     follow();
     bool more = receive(sides_[0]);
@@ -76,8 +75,15 @@ bool Forwarder::work(std::optional<Nanoseconds>& timeout) {
     for (auto& side : sides_) {
         side.vif.flush();
     }
+    if (more) {
+        return false;
+    }
+    const std::uint32_t frames = gathering_.wanted(timeout);
     for (auto& side : sides_) {
-        more = more || !side.vif.arm(Vif::Until::frame);
+        more = !side.vif.arm(Vif::Until::frame, frames) || more;
+    }
+    if (!more) {
+        gathering_.sleeps();
     }
     return !more;
 }
@@ -89,6 +95,7 @@ bool Forwarder::receive(Side& side) {
         if (!frame) {
             return false;
         }
+        gathering_.took(1);
         if (handle(side, *frame)) {
             side.vif.give_back(frame->buffer);
         }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 
+#include "guest-shims/frontends/gathering.hpp"
 #include "guest-shims/frontends/system.hpp"
 #include "guest-shims/frontends/vif.hpp"
 #include "guest-shims/net/arp.hpp"
@@ -67,6 +68,7 @@ class Forwarder final : public Service {
     std::array<Side, 2> sides_;
     std::array<Held, 32> held_{};
     std::size_t next_held_{0};
+    Gathering gathering_;
     ForwardCounters counters_;
     Nanoseconds now_{};
 };
