@@ -102,6 +102,15 @@ class RawDevice {
         console_.print("the backend has left\n");
         idle(system_);
     }
+    /// Does nothing but let go of the device when it is asked to.
+    [[noreturn]] void await_close() {
+        while (!backend_left()) {
+            system_.wait();
+        }
+        say(noxs::wire::State::closed);
+        console_.print("the device has gone\n");
+        idle(system_);
+    }
     /// Rings as fast as it can, until the backend has had enough.
     [[noreturn]] void ring_without_end() {
         while (!backend_left()) {

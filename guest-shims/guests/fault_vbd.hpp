@@ -140,7 +140,7 @@ inline void vbd_bad_requests(System& system) {
     const unsigned failed = bad_segments(vbd) + bad_places(vbd) + bad_kinds(vbd);
     const bool last = vbd.fails(vbd.page_request(BlockOp::read, 0));
     vbd.console().print("{} errors of 26, good ones fail: {}\n", failed, unsigned{first} + unsigned{last});
-    idle(system);
+    vbd.await_close();
 }
 
 /// Writes and discards, as if the disk were not for reading only.
