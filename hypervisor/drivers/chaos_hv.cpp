@@ -7,11 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
 #include <string>
 #include <string_view>
 
+#include "base/background.hpp"
 #include "hypervisor/kvm/hv/virtual_machine.hpp"
 #include "hypervisor/process/hv/confined_process.hpp"
 #include "hypervisor/process/hv/confinement.hpp"
@@ -112,15 +112,7 @@ base::Result<void> serve(const Options& options) {
     BASE_ASSIGN(auto missing, confine_self());
     ::prctl(PR_SET_DUMPABLE, 0);
     if (!options.foreground) {
-        // The starter waits for the end of the process that it started: from here on clients can connect.
-        const pid_t child = ::fork();
-        if (child < 0) {
-            return base::fail_errno(errno, "fork");
-        }
-        if (child > 0) {
-            ::_exit(0);
-        }
-        ::setsid();
+        BASE_TRY(base::go_on_in_background());  // from here on clients can connect
     }
     BASE_ASSIGN(const auto server, Server::open(std::move(listener), std::move(offers), std::move(missing)));
     const auto served = server->run();

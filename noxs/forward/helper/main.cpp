@@ -8,12 +8,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "base/background.hpp"
 #include "hypervisor/process/seqpacket.hpp"
 #include "noxs/forward/helper/confine.hpp"
 #include "noxs/forward/helper/server.hpp"
@@ -64,15 +64,7 @@ void raise_limits() {
 base::Result<void> serve(const Options& options) {
     BASE_ASSIGN(auto listener, hypervisor::process::listen_seqpacket(options.socket));
     if (!options.foreground) {
-        // The starter waits for the end of the process that it started: from here on it can connect.
-        const pid_t child = ::fork();
-        if (child < 0) {
-            return base::fail_errno(errno, "fork");
-        }
-        if (child > 0) {
-            ::_exit(0);
-        }
-        ::setsid();
+        BASE_TRY(base::go_on_in_background());  // from here on clients can connect
     }
     BASE_TRY(noxs::forward::confine());
     noxs::forward::Server(std::move(listener), *options.address).run();
