@@ -156,19 +156,4 @@ inline void vif_noise(System& system) {
     make_noise(vif, {&vif.control(), &vif.tx().ring(), &vif.rx().ring()});
 }
 
-/// Broadcasts as fast as they are taken.
-inline void vif_flood(System& system) {
-    RawVif vif(system);
-    vif.connect();
-    auto* frame = reinterpret_cast<unsigned char*>(&vif.data());
-    std::memset(frame, 0xff, 6);
-    std::memcpy(frame + 6, vif.control().mac, 6);
-    frame[12] = 0x88, frame[13] = 0xb5;  // IEEE 802, for experiments
-    for (;;) {
-        if (vif.send_data(64) != 0) {
-            system.panic("a good packet is refused");
-        }
-    }
-}
-
 }  // namespace guest

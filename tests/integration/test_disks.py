@@ -45,14 +45,14 @@ def check(daemon, path, mode="verify", **keys):
 def test_verify(daemon):
     path = sparse_file(daemon, 64 * MIB)
     check(daemon, path)
-    assert used_bytes(path) == 64 * MIB
+    assert used_bytes(path) >= 64 * MIB
 
 
 @pytest.mark.slow
 def test_verify_a_gibibyte(daemon):
     path = sparse_file(daemon, 1024 * MIB)
     check(daemon, path)
-    assert used_bytes(path) == 1024 * MIB
+    assert used_bytes(path) >= 1024 * MIB  # and what the file system needs to find so many pieces
 
 
 @pytest.mark.parametrize("size", (4096, 512 * 9, 512 * 2047, 3 * MIB + 512))
@@ -264,7 +264,7 @@ def test_file_that_shrinks_again_and_again(daemon):
 def test_discard_punches_holes(daemon):
     path = sparse_file(daemon, 8 * MIB)
     check(daemon, path, "write")
-    assert used_bytes(path) == 8 * MIB
+    assert used_bytes(path) >= 8 * MIB
     check(daemon, path, "discard")
     assert used_bytes(path) == 0
 

@@ -5,6 +5,7 @@ import errno
 import itertools
 import os
 import pathlib
+import subprocess
 import sys
 
 import pytest
@@ -157,13 +158,15 @@ def test_kvm_that_refuses(make_daemon, name):
 
 
 def start_with_processes(daemon, user, limit):
-    """A chaos-hv that has a guest and stays, and a daemon that may choose, run by a user who may have no more processes
-    than `limit`. Returns what the daemon tells of itself."""
+    """A chaos-hv of that user which has a guest, stays, and may start no process when there are `limit`; and a daemon that
+    may choose. Returns what the daemon tells of itself."""
     daemon.give_to(user)
-    daemon.wrapper = [*everybodys_device(daemon), "setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups",
-                      "prlimit", f"--nproc={limit}:{limit}"]
+    as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+    daemon.wrapper = [*everybodys_device(daemon), *as_user]
     set_driver(daemon, "process").start().create("noop", name="stays")
     daemon.terminate()
+    for owner in daemon.owners:
+        subprocess.run([*as_user, "prlimit", f"--pid={owner}", f"--nproc={limit}:{limit}"], check=True)
     return set_driver(daemon, "auto").start().client().call("daemon.info")
 
 
