@@ -72,7 +72,7 @@ def test_failed_launch_gives_all_back(daemon):
         with pytest.raises(RpcError):
             daemon.create("noop", client, memory=8, vifs=[{}], vbds=[{"target": path}], kernel="/dev/null")
     daemon.await_full_pool(client)
-    host.until_equal(daemon.held, before, "all is as before")
+    daemon.await_no_more_held(before)
     assert daemon.create("noop", client, memory=8, vifs=[{}], vbds=[{"target": path}])["timing"]["from_pool"] is True
 
 
@@ -90,7 +90,7 @@ def test_cycles_with_devices_leave_nothing_behind(daemon):
     before = daemon.held()
     for _ in range(4):
         cycle()
-    host.until_equal(daemon.held, before, "all is as before")
+    daemon.await_no_more_held(before)
 
 
 def test_pool_in_the_settings(make_daemon):

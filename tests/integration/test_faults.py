@@ -139,7 +139,7 @@ def test_crashes_leave_nothing_behind(daemon, client, fault):
     before = daemon.held()
     for _ in range(5):
         round_of_crashes()
-    host.until(lambda: daemon.held() == before, what=f"all is as before: {before}")
+    daemon.await_no_more_held(before)
 
 
 def test_exit_without_a_word(daemon, client, bystander):

@@ -118,7 +118,7 @@ def test_many_bad_guests_leave_nothing_behind(networked, bystander):
     before = networked.held()
     for _ in range(3):
         round_of_them()
-    host.until_equal(networked.held, before, "all is as before")
+    networked.await_no_more_held(before)
 
 
 def test_crash_with_devices(networked, bystander):

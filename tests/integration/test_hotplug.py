@@ -137,17 +137,21 @@ def test_vbd_goes_at_work(daemon):
 
 def test_it_comes_and_goes_again_and_again(networked, world):
     guest = networked.create("httpd", memory=8, wait="created")
-    client = networked.client()
-    before = None
-    for round_number in range(30):
-        attached = attach_vif(networked, guest, bridge="net")
-        await_served(networked, guest)
-        if round_number % 10 == 0:
-            world.ping(attached["ip"].split("/")[0])
-        detach(networked, guest, "vif", attached["mac"])
-        before = before or networked.held()
-    assert client.call("domain.get", id=guest["id"])["devices"] == []
-    host.until_equal(networked.held, before, "all is as before")
+
+    def come_and_go(times):
+        for round_number in range(times):
+            attached = attach_vif(networked, guest, bridge="net")
+            await_served(networked, guest)
+            if round_number % 10 == 0:
+                world.ping(attached["ip"].split("/")[0])
+            detach(networked, guest, "vif", attached["mac"])
+        assert devices_of(networked, guest) == []
+        networked.await_full_pool()
+
+    come_and_go(1)
+    before = networked.held()
+    come_and_go(30)
+    networked.await_no_more_held(before)
 
 
 def deaf_guest(daemon, kind="vif", **keys):

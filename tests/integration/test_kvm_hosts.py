@@ -198,7 +198,7 @@ def test_too_few_descriptors_for_the_vcpus(make_daemon):
             daemon.create("smp", client, vcpus={"count": 64})
         said = error.value.message
         assert "KVM_CREATE_VCPU" in said and "open files" in said, said
-    host.until(lambda: daemon.held() == before, what=f"all is as before: {before}")
+    daemon.await_no_more_held(before)
     assert daemon.names() == [] and daemon.domain_files() == []
     daemon.create("noop", client)
 

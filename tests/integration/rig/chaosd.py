@@ -2,6 +2,7 @@
 """A chaosd of a test's own: private folder, private socket, nothing shared with other tests."""
 
 import json
+import operator
 import os
 import pathlib
 import shutil
@@ -182,8 +183,8 @@ class Chaosd:
 
     def await_full_pool(self, client=None):
         """Waits until no shell is being prepared."""
-        client = client or self.client()
-        host.until(lambda: all(f["ready"] >= f["target"] for f in client.call("pool.status")["flavours"]),
+        ask = client.call if client else self.ask
+        host.until(lambda: all(f["ready"] >= f["target"] for f in ask("pool.status")["flavours"]),
                    what="the pool is full")
 
     def files(self, folder):
@@ -198,6 +199,18 @@ class Chaosd:
         pids = filter(host.may_look_into, (self.process.pid, *self.behind.owner_pids()))
         shared = sorted(name for name in os.listdir("/dev/shm") if "chaos" in name)
         return [len(host.descriptors(pid)) for pid in pids], len(self.behind.bodies()), shared
+
+    def await_no_more_held(self, before):
+        """In the end. What the first round did not let go of before `before` was looked at does no harm."""
+        def fits():
+            descriptors, bodies, shared = self.held()
+            return (len(descriptors) == len(before[0]) and all(map(operator.le, descriptors, before[0])) and
+                    bodies <= before[1] and shared == before[2])
+
+        try:
+            host.until(fits, what=f"no more is held than {before}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.held()}") from error
 
     def log_text(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
