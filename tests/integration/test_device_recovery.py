@@ -177,6 +177,30 @@ def test_disk_that_is_gone(daemon):
     console.read_until(b"alive")
 
 
+def test_twenty_kills(networked, world):
+    """Open connections over a tap device and over a published port, and a disk at work: all go on."""
+    client = networked.client()
+    path = sparse_file(networked, 4 * MIB)
+    near, far = net_guest(networked, "echo"), networked.create("echo", memory=8, vifs=[{}])
+    worker = networked.create("blkcheck", memory=16, vbds=[{"target": str(path)}], cmdline="mode=verify loop=1")
+    port = client.call("forward.add", id=far["id"], host_port=0, guest_port=7)["host_port"]
+    with world.connect(address_of(networked, near), 7) as over_tap, world.connect("127.0.0.1", port) as published:
+        for round_number in range(20):
+            for connection in (over_tap, published):
+                say(connection, b"round %d" % round_number)
+            written = count(networked, worker, "vbd", "written_bytes")
+            host.until(lambda written=written: count(networked, worker, "vbd", "written_bytes") > written + MIB,
+                       what="the disk is written")
+            restart(networked)
+        for connection in (over_tap, published):
+            say(connection, b"to the end")
+    await_served(networked, worker)
+    read = count(networked, worker, "vbd", "read_bytes")
+    host.until(lambda: count(networked, worker, "vbd", "read_bytes") > read + 8 * MIB, what="two rounds more")
+    assert count(networked, worker, "vbd", "errors") == 0
+    assert {domain["state"] for domain in networked.ask("domain.list")["domains"]} <= {"running", "blocked"}
+
+
 # ---- what is on record
 
 

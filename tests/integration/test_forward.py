@@ -15,6 +15,7 @@ from rig.rpc import RpcError
 
 MAY_BIND_LOW_PORTS = 1 << 10  # CAP_NET_BIND_SERVICE
 PAGE = 100 * 1024  # bytes of httpd's /100k
+LONG_ENOUGH = 6  # seconds; split-toolstack/networks_ports.cpp has 5
 
 
 def publish(daemon, guest, guest_port=80, host_port=0, **keys):
@@ -64,6 +65,21 @@ def test_published_port(anybodys):
     assert len(page(port)) == PAGE
     shown = curl("--head", f"http://127.0.0.1:{port}/1k").stdout
     assert "200" in shown.splitlines()[0]
+
+
+def test_low_port(anybodys):
+    """Needs a privilege, and says so."""
+    guest, port = web_guest(anybodys), 999
+    listen = f"127.{1 + os.getpid() // 60_000}.{os.getpid() // 250 % 240}.{1 + os.getpid() % 250}"  # nobody else's
+    with open("/proc/sys/net/ipv4/ip_unprivileged_port_start") as file:
+        anybodys_port = int(file.read()) <= port
+    if anybodys.wrapper == [] or anybodys_port:
+        assert publish(anybodys, guest, host_port=port, listen=listen) == port
+        return
+    with pytest.raises(RpcError) as error:
+        publish(anybodys, guest, host_port=port, listen=listen)
+    assert error.value.name == "permission_denied" and "CAP_NET_BIND_SERVICE" in error.value.message
+    assert anybodys.client().call("forward.list")["forwards"] == []
 
 
 def test_many_clients_of_one_port(daemon):
@@ -178,6 +194,30 @@ def test_forwarder_that_dies(daemon):
     other = publish(daemon, guest)
     for each in (port, other):
         assert len(page(each)) == PAGE
+
+
+@pytest.mark.slow
+def test_forwarder_that_is_killed(daemon):
+    """One that has lived for long enough is started again, with its ports; connections through it end."""
+    guest = daemon.create("echo", vifs=[{}], memory=8)
+    ports = [publish(daemon, guest, 7) for _ in range(3)]
+    (forwarder,) = daemon.programs("chaos-forward")
+    host.until(lambda: host.age(forwarder) > LONG_ENOUGH, what="it has lived for long enough")
+    with socket.create_connection(("127.0.0.1", ports[0]), host.DEADLINE) as connection:
+        connection.sendall(b"one")
+        assert connection.recv(100) == b"one"
+        os.kill(forwarder, 9)
+        try:
+            assert connection.recv(100) == b""
+        except ConnectionError:
+            pass
+    host.until(lambda: daemon.programs("chaos-forward") not in ([], [forwarder]), what="there is another")
+    for port in ports:
+        host.until(lambda port=port: not is_refused(port), what="its ports are back")
+        with socket.create_connection(("127.0.0.1", port), host.DEADLINE) as connection:
+            connection.sendall(b"two")
+            assert connection.recv(100) == b"two"
+    assert [f["host_port"] for f in daemon.client().call("forward.list")["forwards"]] == ports
 
 
 def test_forwarder_is_confined(daemon):

@@ -2,11 +2,12 @@
 """Guests that real clients talk to, through a tap device on the host."""
 
 import re
+import socket
 
 import pytest
 
 from rig import host
-from rig.devices import GATEWAY, address_of, device_of, make_guest, make_network
+from rig.devices import GATEWAY, address_of, count, device_of, make_guest, make_network
 from rig.network import bridged
 
 IP = "10.9.0.77"
@@ -147,19 +148,51 @@ def test_joined_to_a_bridge(networked, world, make_namespace):
     assert outside.status_of(f"http://{address}/") == "200"
 
 
-def test_nat(networked, world, make_namespace):
-    """A guest behind the host reaches a machine that knows of the host only: seen from there it is the host."""
-    outside = make_namespace()
+def behind(world, outside):
+    """A cable from the host to a machine that knows of nobody else."""
     world.veth_to(outside, "wan", "out")
     world.ip("address add 192.0.2.1/24 dev wan")
     outside.ip("address add 192.0.2.2/24 dev out")
+    return outside
+
+
+def test_nat(networked, world, make_namespace):
+    """A guest reaches a machine that knows of the host only: seen from there it is the host. The answer reaches it."""
+    outside = behind(world, make_namespace())
     make_network(networked, "hidden", "10.7.0.1/24", nat=True)
-    with outside.capture("out", "udp", "port", "9") as capture:
-        gateway = re.search(r"link/ether (\S+)", world.ip("link show hidden"))[1]
-        networked.create("pktgen", cmdline=f"mode=send dst=192.0.2.2 dmac={gateway} size=64 count=1000000 port=9", memory=8,
-                      vifs=[{"bridge": "hidden"}])
-        text = capture.read_until("192.0.2.2.9:")
-    assert "192.0.2.1." in text and "10.7.0." not in text
+    gateway = re.search(r"link/ether (\S+)", world.ip("link show hidden"))[1]
+    with outside.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.settimeout(host.DEADLINE)
+        peer.bind(("192.0.2.2", 9))
+        guest = networked.create("pktgen", cmdline=f"mode=send dst=192.0.2.2 dmac={gateway} count=1000", memory=8,
+                                 vifs=[{"bridge": "hidden"}])
+        _, seen = peer.recvfrom(100)
+        assert seen[0] == "192.0.2.1"
+        came = count(networked, guest, "vif", "rx_packets")
+
+        def answered():
+            peer.sendto(b"answer", seen)
+            return count(networked, guest, "vif", "rx_packets") >= came + 10
+
+        host.until(answered, what="answers arrive")
+
+
+def test_nat_lets_nobody_in(networked, world, make_namespace):
+    """Who knows the way in does not get in, though the host forwards; to a network without NAT it does."""
+    outside = behind(world, make_namespace())
+    make_network(networked, "hidden", "10.7.0.1/24", nat=True)
+    make_network(networked, "open", "10.6.0.1/24")
+    hidden, known = (address_of(networked, networked.create("httpd", vifs=[{"bridge": bridge}], memory=8))
+                     for bridge in ("hidden", "open"))
+    for network in ("10.7.0.0/24", "10.6.0.0/24"):
+        outside.ip(f"route add {network} via 192.0.2.1")
+    for _ in range(2):
+        outside.ping(known)
+        assert outside.status_of(f"http://{known}/") == "200"
+        assert outside.is_deaf(hidden)
+        assert world.status_of(f"http://{hidden}/") == "200"
+        networked.kill()
+        networked.start()
 
 
 def test_networks_are_apart(networked, world):

@@ -159,6 +159,12 @@ def cpu_ns(pid):
     return total
 
 
+def age(pid):
+    """Seconds since it was started."""
+    started = int(read(pid, "stat").rsplit(")", 1)[1].split()[19]) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started
+
+
 def namespace_of(pid, kind):
     return os.readlink(f"/proc/{pid}/ns/{kind}")
 
