@@ -6,6 +6,7 @@ import os
 import pytest
 
 from rig.chaosd import guest
+from rig.devices import sparse_file
 
 KERNEL = '"kernel": "%s"' % guest("noop")
 
@@ -119,6 +120,30 @@ def test_wrong_device(daemon, device, place):
         assert result.returncode == 2, result.stderr
         assert place in result.stderr and "vm.json" in result.stderr, result.stderr
     assert daemon.names() == []
+
+
+@pytest.mark.parametrize("device, words", [
+    ({"vifs": [{}, {"bridge": "nowhere"}]}, ("vifs[1].bridge", "nowhere", "chaos network")),
+    ({"vifs": [{}, {"ip": "192.0.2.1"}]}, ("vifs[1].ip", "192.0.2.1", "10.107.0.1/16")),
+    ({"vifs": [{}, {"ip": "10.107.0.1"}]}, ("vifs[1].ip", "10.107.0.1")),
+    ({"vifs": [{}, {"mac": "02:00:00:00:00:05"}]}, ("vifs[1].mac", "02:00:00:00:00:05", "another vif")),
+    ({"vbds": [{"target": "missing.img"}]}, ("vbds[0]", "missing.img", "No such file")),
+    ({"vbds": [{"target": "/dev/zero"}]}, ("vbds[0]", "/dev/zero", "neither a file nor a block device")),
+    ({"vbds": [{"target": "used.img"}]}, ("vbds[0]", "used.img", "in use")),
+])
+def test_device_that_can_not_be_had(daemon, device, words):
+    """Sound by itself, and not to be had on this host: told in one line, before anything is made."""
+    sparse_file(daemon, 1 << 20, "used.img")
+    holder = daemon.write_config("first.json", name="first", vifs=[{"mac": "02:00:00:00:00:05"}],
+                                 vbds=[{"target": "used.img"}])
+    assert daemon.cli("create", holder).returncode == 0
+    path = daemon.write_config(**device)
+    for verb in (("create",), ("create", "--dry-run"), ("create", "-n", 3)):
+        result = daemon.cli(*verb, path)
+        assert result.returncode in (1, 2) and result.stdout == "", result
+        assert result.stderr.startswith("chaos: ") and result.stderr.count("\n") == 1, result.stderr
+        assert all(word in result.stderr for word in words), result.stderr
+    assert daemon.names() == ["first"] and len(daemon.domain_files()) == 1
 
 
 @pytest.mark.parametrize("override", ("memory=lots", "colour=red", "memory", "=4", "vcpus.count=x"))
