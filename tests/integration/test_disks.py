@@ -150,8 +150,9 @@ def test_twice_in_one_guest(daemon):
     path = sparse_file(daemon, MIB)
     with pytest.raises(RpcError) as error:
         daemon.create("noop", vbds=[disk(path), disk(path)])
-    assert "vbds[1]" in error.value.message and "in use" in error.value.message
+    assert "vbds[1]" in error.value.message and "only readers" in error.value.message
     assert daemon.names() == []
+    daemon.create("noop", vbds=[disk(path, access="r"), disk(path, access="r")])
 
 
 def test_disk_in_use_by_another_program(daemon):
@@ -273,6 +274,10 @@ def test_block_device(daemon, block_device):
     check(daemon, block_device)
     with pytest.raises(RpcError) as error:
         daemon.create("noop", vbds=[disk(block_device), disk(block_device)])
+    assert "only readers" in error.value.message
+    daemon.create("noop", vbds=[disk(block_device)])
+    with pytest.raises(RpcError) as error:
+        daemon.create("noop", vbds=[disk(block_device)])
     assert "in use" in error.value.message
 
 
