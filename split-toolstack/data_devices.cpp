@@ -87,7 +87,7 @@ void ToolstackImpl::serve(LiveDomain& live, DevicePlan plan, const Heritage* her
         return;
     }
     if (heritage != nullptr) {
-        inherit(live.id(), *heritage);
+        networks_->hand_over(heritage->from, live.id());
     } else {
         networks_->take(live.id(), 0, plan.vifs);
     }
@@ -104,17 +104,6 @@ void ToolstackImpl::serve(LiveDomain& live, DevicePlan plan, const Heritage* her
     };
     add(DeviceType::vif, plan.vifs);
     add(DeviceType::vbd, plan.vbds);
-}
-
-/// Of vifs that were attached and detached the ids have gaps; those of a new guest have none.
-void ToolstackImpl::inherit(base::DomId heir, const Heritage& heritage) {
-    networks_->hand_over(heritage.from, heir);
-    for (std::uint32_t id = 0; id < heritage.vifs.size(); ++id) {
-        if (const VifRecord& vif = heritage.vifs[id]; vif.id != id) {
-            networks_->give_back(heir, vif.id);
-            networks_->take(heir, id, {vif.settings});
-        }
-    }
 }
 
 void ToolstackImpl::stop_serving(LiveDomain& live) {
@@ -159,6 +148,7 @@ void ToolstackImpl::serve_adopted(LiveDomain& live) {
 
 void ToolstackImpl::add_adopted(LiveDomain& live) {
     const auto now = Clock::now();
+    live.data.missing.clear();
     for (const VifRecord& vif : live.record.vifs) {
         if (const auto* entry = live.devices.entry_of(DeviceType::vif, vif.id)) {
             plane_->add(

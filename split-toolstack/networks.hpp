@@ -81,7 +81,8 @@ class Networks {
     virtual void give_back(base::DomId domain, std::uint32_t id) = 0;
     /// All of the domain's, and its forwards.
     virtual void give_back(base::DomId domain) = 0;
-    /// Addresses and forwards of a domain that goes on under another id (a restart).
+    /// Addresses and forwards of a domain that goes on under another id (a restart). The vifs of the new one are those of
+    /// the old one in the order in which they were taken, with ids from 0 up.
     virtual void hand_over(base::DomId from, base::DomId to) = 0;
 
     // ---- published ports

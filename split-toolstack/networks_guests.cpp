@@ -12,8 +12,8 @@ void HostNetworks::take(base::DomId domain, std::uint32_t first_id, const std::v
     std::uint32_t id = first_id;
     for (const noxs::VifSettings& vif : vifs) {
         if (Network* network = look(vif.network)) {
-            network->addresses.take(vif.ipv4.address, vif.mac);
-            taken_[domain.value].push_back({id, network, vif.ipv4.address, vif.mac});
+            network->addresses.take(vif);
+            taken_[domain.value].push_back({id, network, vif});
         }
         ++id;
     }
@@ -24,12 +24,12 @@ void HostNetworks::give_back(base::DomId domain, std::uint32_t id) {
     if (found == taken_.end()) {
         return;
     }
-    std::erase_if(found->second, [&](const Taken& vif) {
-        if (vif.id == id) {
-            vif.network->addresses.give_back(vif.ip, vif.mac);
-            drop_ports(*vif.network, domain, vif.ip);
+    std::erase_if(found->second, [&](const Taken& taken) {
+        if (taken.id == id) {
+            taken.network->addresses.give_back(taken.vif);
+            drop_ports(*taken.network, domain, taken.vif.ipv4.address);
         }
-        return vif.id == id;
+        return taken.id == id;
     });
     if (found->second.empty()) {
         taken_.erase(found);
@@ -38,8 +38,8 @@ void HostNetworks::give_back(base::DomId domain, std::uint32_t id) {
 
 void HostNetworks::give_back(base::DomId domain) {
     if (const auto found = taken_.find(domain.value); found != taken_.end()) {
-        for (const Taken& vif : found->second) {
-            vif.network->addresses.give_back(vif.ip, vif.mac);
+        for (const Taken& taken : found->second) {
+            taken.network->addresses.give_back(taken.vif);
         }
         taken_.erase(found);
     }
@@ -64,6 +64,10 @@ void HostNetworks::drop_ports(Network& network, base::DomId domain, std::optiona
 void HostNetworks::hand_over(base::DomId from, base::DomId to) {
     if (auto node = taken_.extract(from.value)) {
         node.key() = to.value;
+        std::uint32_t id = 0;
+        for (Taken& taken : node.mapped()) {
+            taken.id = id++;
+        }
         taken_.insert(std::move(node));
     }
     for (const auto& [name, network] : networks_) {
@@ -89,38 +93,41 @@ void HostNetworks::save(const Network& network) const {
 Result<const Taken*> HostNetworks::vif_of(base::DomId domain, const Forward& forward) const {
     const auto found = taken_.find(domain.value);
     if (found != taken_.end()) {
-        for (const Taken& vif : found->second) {
-            if (vif.ip && (!forward.guest || forward.guest == vif.ip) &&
-                (forward.network.empty() || forward.network == vif.network->settings.name)) {
-                return &vif;
+        for (const Taken& taken : found->second) {
+            const noxs::Ipv4 ip = taken.vif.ipv4.address;
+            if (ip && (!forward.guest || forward.guest == ip) &&
+                (forward.network.empty() || forward.network == taken.network->settings.name)) {
+                return &taken;
             }
         }
     }
-    return base::fail(base::Code::bad_state,
-                      forward.guest ? words("the guest has no vif with the address ", noxs::text_of(forward.guest))
-                                    : std::string("the guest has no vif to publish a port of"));
+    return base::fail(
+        base::Code::bad_state,
+        forward.guest ? words("domain ", domain.value, " has no vif with the address ", noxs::text_of(forward.guest))
+                      : words("domain ", domain.value, " has no vif, so no port to publish"));
 }
 
 Result<Forward> HostNetworks::publish(base::DomId domain, Forward forward) {
     if (forward.guest_port == 0) {
         return base::fail(base::Code::invalid_argument, "the guest's port is 0; expected 1 to 65535");
     }
-    BASE_ASSIGN(const Taken* vif, vif_of(domain, forward));
+    BASE_ASSIGN(const Taken* taken, vif_of(domain, forward));
     for (const auto& [name, network] : networks_) {
         const Forward* other =
             forward.host_port == 0 ? nullptr : network->ports.find(forward.listen, forward.host_port);
         if (other != nullptr) {
             return base::fail(base::Code::bad_state,
                               words("port ", noxs::text_of(other->listen), ":", other->host_port,
-                                    " of the host is published already, for domain ", other->domain.value));
+                                    " of the host is published already, for domain ", other->domain.value,
+                                    "; choose another, or 0 for any that is free"));
         }
     }
     forward.domain = domain;
-    forward.network = vif->network->settings.name;
-    forward.guest = vif->ip;
-    BASE_ASSIGN(forward, vif->network->ports.add(std::move(forward)));
-    if (auto saved = save_network(dir_, vif->network->record()); !saved) {
-        vif->network->ports.remove(forward.listen, forward.host_port);
+    forward.network = taken->network->settings.name;
+    forward.guest = taken->vif.ipv4.address;
+    BASE_ASSIGN(forward, taken->network->ports.add(std::move(forward)));
+    if (auto saved = save_network(dir_, taken->network->record()); !saved) {
+        taken->network->ports.remove(forward.listen, forward.host_port);
         return std::unexpected(std::move(saved).error());
     }
     return forward;

@@ -36,8 +36,7 @@ struct Network {
 struct Taken {
     std::uint32_t id;
     Network* network;
-    noxs::Ipv4 ip;
-    noxs::Mac mac;
+    noxs::VifSettings vif;
 };
 
 class HostNetworks final : public Networks {

@@ -45,7 +45,8 @@ Result<noxs::Mac> read_mac(const std::string& text, std::size_t index, const Net
     return *mac;
 }
 
-Result<void> read_ip6(const std::string& text, std::size_t index, noxs::VifSettings& vif) {
+Result<void> read_ip6(const std::string& text, std::size_t index, const NetworkSettings& settings,
+                      const NetworkAddresses& addresses, noxs::VifSettings& vif) {
     const auto slash = text.find('/');
     const auto address = noxs::parse_ipv6(std::string_view(text).substr(0, slash));
     unsigned prefix = 64;
@@ -55,8 +56,11 @@ Result<void> read_ip6(const std::string& text, std::size_t index, noxs::VifSetti
         const auto [read, error] = std::from_chars(text.data() + slash + 1, end, prefix);
         good = good && error == std::errc() && read == end && prefix <= 128;
     }
-    if (!good) {
-        return wrong(base::Code::invalid_config, index, "ip6: '", text, "' is no IPv6 address");
+    if (!good || !*address || address->bytes[0] == 0xff) {
+        return wrong(base::Code::invalid_config, index, "ip6: '", text, "' is no IPv6 address that a vif can have");
+    }
+    if (addresses.has(*address)) {
+        return wrong(base::Code::bad_state, index, "ip6: ", text, " is another vif's in network '", settings.name, "'");
     }
     vif.ipv6 = *address;
     vif.ipv6_prefix = static_cast<std::uint8_t>(prefix);
@@ -75,8 +79,11 @@ class Planner {
             if (held_[i].ip) {
                 places_[i].addresses->range.give_back(vifs_[i].ipv4.address);
             }
+            if (held_[i].ip6) {
+                places_[i].addresses->give_back(vifs_[i].ipv6);
+            }
             if (held_[i].mac) {
-                places_[i].addresses->give_back({}, vifs_[i].mac);
+                places_[i].addresses->give_back(vifs_[i].mac);
             }
         }
     }
@@ -94,7 +101,7 @@ class Planner {
 
  private:
     struct Held {
-        bool ip{false}, mac{false};
+        bool ip{false}, ip6{false}, mac{false};
     };
 
     Result<void> read(std::size_t i) {
@@ -115,7 +122,9 @@ class Planner {
             hold_mac(i, mac);
         }
         if (!config.ip6.empty()) {
-            BASE_TRY(read_ip6(config.ip6, i, vif));
+            BASE_TRY(read_ip6(config.ip6, i, *place.settings, *place.addresses, vif));
+            place.addresses->take(vif.ipv6);
+            held_[i].ip6 = true;
         }
         if (place.settings->uplink != UplinkKind::none) {
             vif.ipv4_gateway = place.settings->address.address;
@@ -147,7 +156,7 @@ class Planner {
     }
     void hold_mac(std::size_t i, const noxs::Mac& mac) {
         vifs_[i].mac = mac;
-        places_[i].addresses->take({}, mac);
+        places_[i].addresses->take(mac);
         held_[i].mac = true;
     }
 
@@ -168,18 +177,22 @@ std::uint64_t NetworkAddresses::number_of(const noxs::Mac& mac) {
     return number;
 }
 
-void NetworkAddresses::take(noxs::Ipv4 ip, const noxs::Mac& mac) {
-    if (ip && range.net().holds(ip)) {
-        range.take(ip);
+void NetworkAddresses::take(const noxs::VifSettings& vif) {
+    if (vif.ipv4.address && range.net().holds(vif.ipv4.address)) {
+        range.take(vif.ipv4.address);
     }
-    macs_.insert(number_of(mac));
+    if (vif.ipv6) {
+        take(vif.ipv6);
+    }
+    take(vif.mac);
 }
 
-void NetworkAddresses::give_back(noxs::Ipv4 ip, const noxs::Mac& mac) {
-    if (ip && range.net().holds(ip)) {
-        range.give_back(ip);
+void NetworkAddresses::give_back(const noxs::VifSettings& vif) {
+    if (vif.ipv4.address && range.net().holds(vif.ipv4.address)) {
+        range.give_back(vif.ipv4.address);
     }
-    macs_.erase(number_of(mac));
+    give_back(vif.ipv6);
+    give_back(vif.mac);
 }
 
 noxs::Mac NetworkAddresses::free_mac(noxs::Ipv4 ip) const {

@@ -134,7 +134,6 @@ class ToolstackImpl final : public Toolstack,
     Result<DevicePlan> plan_devices(const VmConfig& config, const Heritage* heritage);
     void record_devices(LiveDomain& live, const DevicePlan& plan) const;
     void serve(LiveDomain& live, DevicePlan plan, const Heritage* heritage);
-    void inherit(base::DomId heir, const Heritage& heritage);
     /// The data plane has nothing of it any more. Before its end, always.
     void stop_serving(LiveDomain& live);
     void give_back_addresses(const LiveDomain& live);

@@ -157,6 +157,24 @@ TEST_F(NetworksTest, RefusesWhatIsWrong) {
     }
 }
 
+TEST_F(NetworksTest, RefusesIpv6AddressesThatAreWrongOrTaken) {
+    const auto with = [](std::string ip6) {
+        VifConfig config;
+        config.ip6 = std::move(ip6);
+        return config;
+    };
+    launch(DomId{1}, {with("fd00::5/64")});
+    EXPECT_EQ(refusal({with("FD00:0::5")}), "vifs[0].ip6: FD00:0::5 is another vif's in network 'default'");
+    EXPECT_EQ(refusal({with("fd00::6"), with("fd00::6/48")}),
+              "vifs[1].ip6: fd00::6/48 is another vif's in network 'default'");
+    for (const char* address : {"::", "ff02::1", "10.0.0.1", "fd00::7/129"}) {
+        EXPECT_TRUE(refusal({with(address)}).starts_with("vifs[0].ip6: '")) << address;
+    }
+    EXPECT_EQ(planned({with("fd00::6")})[0].ipv6_prefix, 64) << "a refused plan takes nothing";
+    networks_->give_back(DomId{1});
+    EXPECT_EQ(planned({with("fd00::5")}).size(), 1U);
+}
+
 TEST_F(NetworksTest, SaysWhenNoAddressIsLeft) {
     ASSERT_TRUE(networks_->create(small()));
     const std::vector<VifConfig> four(4, vif({}, {}, "small"));
@@ -188,6 +206,17 @@ TEST_F(NetworksTest, ARestartKeepsTheAddresses) {
     EXPECT_EQ(noxs::text_of(planned({vif()})[0].ipv4), "10.107.0.3/16");
     networks_->give_back(DomId{2});
     EXPECT_EQ(noxs::text_of(planned({vif()})[0].ipv4), "10.107.0.2/16");
+}
+
+TEST_F(NetworksTest, ARestartClosesTheGapsInTheIdsOfVifs) {
+    launch(DomId{1}, {vif()});
+    networks_->take(DomId{1}, 1, planned({vif()}));
+    networks_->give_back(DomId{1}, 0);
+    networks_->hand_over(DomId{1}, DomId{2});
+    networks_->give_back(DomId{2}, 1);
+    EXPECT_EQ(noxs::text_of(planned({vif(), vif()})[1].ipv4), "10.107.0.4/16") << "there is no vif 1 any more";
+    networks_->give_back(DomId{2}, 0);
+    EXPECT_EQ(noxs::text_of(planned({vif(), vif()})[1].ipv4), "10.107.0.3/16");
 }
 
 TEST_F(NetworksTest, NetworksOutliveADaemon) {
