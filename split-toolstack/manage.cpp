@@ -110,7 +110,13 @@ Result<void> ToolstackImpl::destroy(base::DomId domain) {
         live->devices.on_all(Clock::now());
     }
     std::string name = live->name();
-    BASE_TRY(remove(*live));
+    const bool served = live->data.served;
+    if (auto removed = remove(*live); !removed) {
+        if (served && live->life != Life::ended) {
+            serve_adopted(*live);  // it runs on
+        }
+        return removed;
+    }
     observer_.on_event({EventKind::destroyed, domain, std::move(name), {}, 0});
     return {};
 }

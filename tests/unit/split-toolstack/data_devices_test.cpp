@@ -65,6 +65,22 @@ TEST_F(DataDevicesTest, ALaunchHandsThemToThePlane) {
     expect_nothing_left();
 }
 
+TEST_F(DataDevicesTest, AGuestThatCouldNotBeDestroyedIsServedOn) {
+    open();
+    const auto id = created(with_both("web"));
+    machine->fail(Verb::destroy, base::Code::io_error);
+    EXPECT_FALSE(toolstack->destroy(id));
+    ASSERT_TRUE(plane->lanes.contains(id.value));
+    ASSERT_EQ(plane->devices[id.value].size(), 2u);
+    for (const auto& device : plane->devices[id.value]) {
+        EXPECT_EQ(device.order.origin, noxs::Origin::adopted) << "its rings are those that it has";
+    }
+    EXPECT_TRUE(disk_in_use());
+    ASSERT_TRUE(toolstack->destroy(id));
+    EXPECT_FALSE(disk_in_use());
+    expect_nothing_left();
+}
+
 TEST_F(DataDevicesTest, AGuestWithoutThemCostsThePlaneNothing) {
     open();
     const auto id = create_named("plain");
