@@ -29,9 +29,8 @@ PYTHON_LEFT_OUT = re.compile(r"/(test|tests|idlelib|tkinter|turtledemo|lib2to3|e
                              r"config-\S+|_(ssl|hashlib|sqlite3|tkinter|curses\w*|dbm|gdbm)\.\S+|readline\.\S+\.so)(/|$)")
 HOST_TOOLS = ["setpriv", "prlimit", "unshare", "nsenter", "losetup"]
 CLIENTS = ["ip", "ping", "curl", "wrk", "nc", "tcpdump"]
-CLIENT_LIBRARIES = ["libnftables.so.1"]  # loaded by name, by chaosd for NAT
 # dom0 has nobody who would load them when they are asked for; crc32c: libcrc32c asks for it, and does not say so.
-CLIENT_MODULES = ["crc32c_generic", "tun", "bridge", "veth", "nf_tables", "nft_chain_nat", "nft_masq", "loop"]
+CLIENT_MODULES = ["crc32c_generic", "tun", "bridge", "veth", "nf_tables", "nft_chain_nat", "nft_masq", "nft_ct", "loop"]
 PROGRAMS = ["chaos", "chaosd", "chaos-hv", "chaos-forward"]
 PROJECT = "/chaos"  # where the repository's files are inside
 KERNEL = "/boot/vmlinuz"
@@ -164,10 +163,6 @@ class Pieces:
                 archive.copy(path, f"/usr/bin/{path.name}")
             programs.append(control)  # by which the tests ask Xen itself
             archive.copy(control, f"/usr/lib/x86_64-linux-gnu/{control.name}")
-            for name in CLIENT_LIBRARIES:
-                if (path := pathlib.Path("/usr/lib/x86_64-linux-gnu", name)).exists():
-                    programs.append(path)
-                    archive.copy(path, str(path))
             for name, path in libraries(programs, self.packages.library_folders()).items():
                 archive.copy(path, name)
 
