@@ -89,13 +89,13 @@ def test_large_pings(networked, world):
 
 
 def test_wrk(networked, world):
-    assert world.wrk(f"http://{address_of(networked, make_guest(networked))}/1k") > 10
+    assert world.wrk(f"http://{address_of(networked, make_guest(networked))}:80/1k") > 10
 
 
 def test_many_connections_at_once(networked, world):
     """Each is served in the end, and so is who comes afterwards."""
     address = address_of(networked, make_guest(networked))
-    world.wrk(f"http://{address}/1k", connections=64)
+    world.wrk(f"http://{address}:80/1k", connections=64)
     assert world.status_of(f"http://{address}/") == "200"
 
 

@@ -123,7 +123,7 @@ class Namespace:
         return self.curl("--output", "/dev/null", "--write-out", "%{http_code}", url).stdout
 
     def wrk(self, url, seconds=1, connections=4):
-        """Requests that were answered; none may fail."""
+        """Requests that were answered; none may fail. The URL says the port: wrk asks /etc/services for that of http."""
         shown = self.run(tool("wrk"), "--threads", 1, "--connections", connections, "--duration", f"{seconds}s",
                          "--timeout", f"{int(host.DEADLINE)}s", url).stdout
         assert "Socket errors" not in shown and "Non-2xx" not in shown, shown
