@@ -54,6 +54,14 @@ json::Value& member(json::Value& object, std::string_view key, std::int32_t argu
     return added;
 }
 
+/// Element `number` of the list; the one behind the last is made. Null: there is none such.
+json::Value* element(json::Value& list, std::uint64_t number, std::int32_t argument) {
+    if (number == list.children.size()) {
+        list.children.emplace_back().argument = argument;
+    }
+    return number < list.children.size() ? &list.children[number] : nullptr;
+}
+
 base::Result<void> apply(json::Value& root, std::string_view argument, std::int32_t index) {
     const auto wrong = [&](std::string_view what) {
         return base::fail(base::Code::invalid_argument,
@@ -78,11 +86,24 @@ base::Result<void> apply(json::Value& root, std::string_view argument, std::int3
         if (key.empty()) {
             return wrong("has an empty key in its path");
         }
-        const auto element = at->type == json::Type::array ? parse_number(key) : std::nullopt;
-        if (element && *element >= at->children.size()) {
-            return wrong("names element " + std::string(key) + " of " + std::to_string(at->children.size()));
+        const bool may_be_list = at->type == json::Type::array || at->type == json::Type::null;
+        const auto number = may_be_list ? parse_number(key) : std::nullopt;
+        if (!number) {
+            at = &member(*at, key, index);
+            continue;
         }
-        at = element ? &at->children[*element] : &member(*at, key, index);
+        if (at->type == json::Type::null) {
+            at->type = json::Type::array;
+            at->text.clear();
+        }
+        const std::size_t count = at->children.size();
+        at = element(*at, *number, index);
+        if (at == nullptr) {
+            return base::fail(base::Code::invalid_argument, "argument '" + std::string(argument) + "': names element " +
+                                                                std::string(key) + " of " + std::to_string(count) +
+                                                                "; expected at most " + std::to_string(count) +
+                                                                ", the next one");
+        }
     }
     json::Value value = value_of(argument.substr(equals + 1));
     mark(value, index);

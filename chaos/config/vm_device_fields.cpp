@@ -230,6 +230,12 @@ Result<void> read_vbds(const Node& node, VmReader& reader) {
             return fail_at(element, "vdev",
                            "'" + vbd.vdev + "' is that of vbds[" + std::to_string(other - vbds.begin()) + "] too");
         }
+        const auto twin = std::ranges::find(vbds, vbd.target, &split::VbdConfig::target);
+        if (twin != vbds.end() && !(twin->read_only() && vbd.read_only())) {
+            return fail_at(element, "target",
+                           "'" + vbd.target + "' is that of vbds[" + std::to_string(twin - vbds.begin()) +
+                               "] too; only readers can share a disk");
+        }
         vbds.push_back(std::move(vbd));
     }
     name_disks(vbds);

@@ -96,8 +96,8 @@ TEST_F(VmConfig, ReadsNetworkAndDisks) {
     const auto config = with(R"("vifs": [{"mac": "02:00:00:00:00:AA", "ip6": "fd00::2/64", "rate": "100Mbit",
                                           "spoof_check": false}, {"ip": "10.0.0.2", "bridge": "a"},
                                          {"ip": "10.0.0.2", "bridge": "b"}],
-                                "vbds": [{"target": "k.elf"}, {"target": "k.elf", "vdev": "xvda", "access": "r"},
-                                         {"target": "k.elf", "type": "file"}])");
+                                "vbds": [{"target": "k.elf"}, {"target": "b.img", "vdev": "xvda", "access": "r"},
+                                         {"target": "c.img", "type": "file"}])");
     ASSERT_EQ(config.vifs.size(), 3U);
     EXPECT_EQ(config.vifs[0].mac, "02:00:00:00:00:aa");
     EXPECT_EQ(config.vifs[0].ip6, "fd00::2/64");
@@ -182,6 +182,8 @@ TEST_F(VmConfig, NamesFileLineColumnAndPathOfEachMistake) {
         {R"("vbds": [{"target": "k.elf", "type": "phy"}])", "/k.elf' is no block device"},
         {R"("vbds": [{"target": "k.elf", "vdev": "xvdb"}, {"target": "k.elf", "vdev": "xvdb"}])",
          "vbds[1].vdev: 'xvdb' is that of vbds[0] too"},
+        {R"("vbds": [{"target": "/a", "access": "ro"}, {"target": "/a"}])",
+         "vbds[1].target: '/a' is that of vbds[0] too; only readers can share a disk"},
         {R"("vbds": [{"vdev": "xvda"}])", "vm.json:2:10: vbds[0]: the key \"target\" is missing"},
         {R"("vbds": [{"target": "k.elf", "access": "x"}])", "vbds[0].access: got the string \"x\""},
         {R"("ramdisk": "nowhere")", "vm.json:2:12: ramdisk: cannot read '"},
@@ -252,6 +254,17 @@ TEST_F(VmConfig, OverridesWhatTheFileSays) {
     EXPECT_EQ(config.vifs[0].bridge, "br0");
 }
 
+TEST_F(VmConfig, OverridesMakeLists) {
+    const auto config = good(R"({"kernel": "k.elf", "vbds": [{"target": "a"}]})",
+                             {"vifs.0.ip=10.0.0.1", "vifs.1.bridge=br0", "vifs.0.rate=1Mbit", "vbds.1.target=/b"});
+    ASSERT_EQ(config.vifs.size(), 2U);
+    EXPECT_EQ(config.vifs[0].ip, "10.0.0.1");
+    EXPECT_EQ(config.vifs[0].rate, 1'000'000U);
+    EXPECT_EQ(config.vifs[1].bridge, "br0");
+    ASSERT_EQ(config.vbds.size(), 2U);
+    EXPECT_EQ(config.vbds[1].target, "/b");
+}
+
 TEST_F(VmConfig, TakesBareWordsInOverridesAsTheKeyWantsThem) {
     const std::string text = R"({"kernel": "k.elf"})";
     EXPECT_EQ(good(text, {"cmdline=true"}).cmdline, "true");
@@ -273,7 +286,9 @@ TEST_F(VmConfig, NamesTheArgumentOfAMistake) {
     EXPECT_THAT(error(text, {"name"}), HasSubstr("argument 'name': has no '='"));
     EXPECT_THAT(error(text, {"=x"}), HasSubstr("argument '=x': has no key"));
     EXPECT_THAT(error(text, {"a..b=x"}), HasSubstr("empty key"));
-    EXPECT_THAT(error(text, {"vifs=[]", "vifs.0.ip=x"}), HasSubstr("argument 'vifs.0.ip=x': names element 0 of 0"));
+    EXPECT_THAT(error(text, {"vifs=[]", "vifs.1.ip=x"}), HasSubstr("argument 'vifs.1.ip=x': names element 1 of 0"));
+    EXPECT_THAT(error(text, {"vifs.1.ip=x"}), HasSubstr("argument 'vifs.1.ip=x': names element 1 of 0"));
+    EXPECT_THAT(error(text, {"vcpus.0.count=1"}), HasSubstr("vcpus: got an array"));
     EXPECT_THAT(error(text, {"name=\xff"}), HasSubstr("is no UTF-8"));
 }
 
