@@ -37,8 +37,8 @@ Result<DeviceEntry> Devices::free_entry(const hypervisor::Layout& layout, Device
         }
     }
     return base::fail(base::Code::limit_reached,
-                      words("it has ", entries_.size(), " devices and no room for another: a guest can be given ",
-                            spare_control_pages, " more than it was created with; detach one"));
+                      words("no room for another device: a guest can be given ", spare_control_pages,
+                            " more than it was created with; detach one"));
 }
 
 noxs::PageWriter& Devices::page() {

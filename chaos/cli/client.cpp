@@ -56,8 +56,10 @@ base::Result<void> check_reply(const json::Value& reply) {
     const json::Value* message = error->find("message");
     const json::Value* data = error->find("data");
     const json::Value* code = data == nullptr ? nullptr : data->find("code");
-    return base::fail(code == nullptr ? base::Code::internal : code_from_name(code->as_string()),
-                      message == nullptr ? "the daemon failed" : message->text);
+    std::string_view text = message == nullptr ? "the daemon failed" : std::string_view(message->text);
+    constexpr std::string_view params = "params: ";  // a person has given arguments
+    text.remove_prefix(text.starts_with(params) ? params.size() : 0);
+    return base::fail(code == nullptr ? base::Code::internal : code_from_name(code->as_string()), std::string(text));
 }
 
 Client::Client(base::Fd socket) : socket_(std::move(socket)), input_(longest_reply) {}

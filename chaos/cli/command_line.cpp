@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one file that knows CLI11.
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <utility>
 
@@ -17,6 +18,15 @@ namespace chaos::cli {
 
 namespace {
 
+/// A time limit: CLI::PositiveNumber tells of a range with 300 digits.
+std::string check_seconds(const std::string& text) {
+    constexpr double most = 86400;
+    double number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool good = error == std::errc() && end == text.data() + text.size() && number > 0 && number <= most;
+    return good ? std::string() : "got '" + text + "'; expected a number of seconds above 0 and up to 86400";
+}
+
 class Cli11Arguments final : public Arguments {
  public:
     explicit Cli11Arguments(CLI::App& app) : app_(app) {}
@@ -28,7 +38,7 @@ class Cli11Arguments final : public Arguments {
         app_.add_option(names, into, help)->type_name(value);
     }
     void option(const char* names, double& into, const char* value, const char* help) override {
-        app_.add_option(names, into, help)->type_name(value)->check(CLI::PositiveNumber);
+        app_.add_option(names, into, help)->type_name(value)->check(check_seconds);
     }
     void positional(const char* name, std::string& into, const char* help, bool required) override {
         app_.add_option(name, into, help)->type_name("")->required(required);
@@ -48,8 +58,8 @@ void declare_common(CLI::App& app, Common& common) {
     app.add_flag("--no-autostart", common.no_autostart, "Do not start a daemon when there is none");
 }
 
-int usage(const std::string& what) {
-    std::fprintf(stderr, "chaos: %s (see chaos --help)\n", what.c_str());
+int usage(const std::string& what, const std::string& command = {}) {
+    std::fprintf(stderr, "chaos: %s (see chaos %s--help)\n", what.c_str(), command.c_str());
     return exit_usage;
 }
 
@@ -125,7 +135,9 @@ int run_command_line(int argc, char** argv) {
         return app.exit(done);  // --help, --version
     } catch (const CLI::Error& error) {
         const std::string unknown = unknown_command(argc, argv, verbs);
-        return usage(unknown.empty() ? error.what() : unknown);
+        const auto begun = app.get_subcommands();
+        const std::string command = begun.empty() ? std::string() : begun.front()->get_name() + " ";
+        return unknown.empty() ? usage(error.what(), command) : usage(unknown);
     }
     common.socket = absolute_path(common.socket.empty() ? default_socket() : common.socket, working_directory());
     for (const auto& [command, verb] : commands) {

@@ -37,7 +37,7 @@ base::Result<void> serve(const DaemonOptions& options, chaos::Background& backgr
     base::log(base::Level::info, "listening on " + config.socket);
     background.ready();
     daemon->run();
-    base::log(base::Level::info, "stopping; domains live on");
+    base::log(base::Level::info, "stopping");
     return {};
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <cmath>
 #include <string_view>
 
 #include "chaos/cli/output.hpp"
@@ -73,6 +74,12 @@ class Attach final : public Verb {
             }
             return wrong("got '" + std::string(argument) + "'; expected key=value with one of " + all);
         }
+        const std::string prefix(argument.substr(0, equals + 1));
+        if (std::ranges::any_of(rest_, [&](const std::string& other) {
+                return other.starts_with(prefix) && other.data() != argument.data();
+            })) {
+            return wrong("'" + std::string(key) + "' is given twice");
+        }
         const std::string_view value = argument.substr(equals + 1);
         const bool bare = value == "true" || value == "false" ||
                           (!value.empty() && std::ranges::all_of(value, [](char c) { return c >= '0' && c <= '9'; }));
@@ -96,29 +103,27 @@ class Detach final : public Verb {
         arguments.flag("--force", force_, "Do not ask the guest");
     }
     base::Result<int> run(const Context& context) override {
-        if (timeout_ < 0 || timeout_ > longest_timeout) {
-            return base::fail(base::Code::invalid_argument, "detach: --timeout: expected 0 to 86400 seconds");
-        }
         BASE_ASSIGN(Client client, context.connect());
         std::string more = "\"type\":";
         json::append_string(more, type_);
         more += ",\"device\":";
         json::append_string(more, device_);
-        more += ",\"timeout_ms\":" + std::to_string(force_ ? 0 : static_cast<std::uint64_t>(timeout_ * 1000));
+        more +=
+            ",\"timeout_ms\":" + std::to_string(force_ ? 0 : static_cast<std::uint64_t>(std::ceil(timeout_ * 1000)));
         BASE_ASSIGN(const json::Value reply, client.call("domain.detach", target_params(target_, more)));
         if (context.common.json) {
             print_json(reply);
         } else {
             const json::Value& gone = object_of(reply, "device");
             print(target_ + ": detached " + text_of(gone, "type") + " " + std::to_string(number_of(gone, "id")) +
-                  (flag_of(reply, "forced") ? " by force: the guest did not let go of it\n" : "\n"));
+                  (!flag_of(reply, "forced") ? "\n"
+                   : force_                  ? " by force\n"
+                                             : " by force: the guest did not let go of it\n"));
         }
         return exit_good;
     }
 
  private:
-    static constexpr double longest_timeout = 86400;
-
     std::string target_, type_, device_;
     double timeout_{5};
     bool force_{false};

@@ -74,7 +74,7 @@ class Forward final : public Verb {
         std::string_view rest = ports_;
         const auto guest_port = port_of(take_last(rest));
         const auto host_port = port_of(take_last(rest));
-        if (!guest_port || !host_port) {
+        if (!guest_port || *guest_port == 0 || !host_port) {
             return base::fail(base::Code::invalid_argument,
                               "forward: got '" + ports_ + "'; expected [HOSTADDR:]HOSTPORT:GUESTPORT, as in 8080:80");
         }
@@ -97,7 +97,7 @@ class Forward final : public Verb {
     base::Result<int> remove(const Context& context) {
         std::string_view rest = removed_;
         const auto port = port_of(take_last(rest));
-        if (!port) {
+        if (!port || *port == 0) {
             return base::fail(base::Code::invalid_argument,
                               "forward: got '" + removed_ + "'; expected [HOSTADDR:]HOSTPORT, as in 8080");
         }

@@ -43,6 +43,10 @@ class Network final : public Verb {
                               action_ == "list" ? "network list: expected no name; `chaos network info NAME` shows one"
                                                 : "network " + action_ + ": no network is named; expected its name");
         }
+        if (action_ != "create" && (nat_ || !address_.empty() || !uplink_.empty() || !bridge_.empty())) {
+            return base::fail(base::Code::invalid_argument,
+                              "network " + action_ + ": --address, --uplink, --bridge and --nat are for create");
+        }
         BASE_ASSIGN(Client client, context.connect());
         const std::string method = action_ == "info" ? "get" : action_;
         BASE_ASSIGN(const json::Value reply, client.call("network." + method, params()));
