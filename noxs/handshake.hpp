@@ -45,6 +45,8 @@ class Handshake {
     void enter(wire::State state);
     /// Rings the guest. A guest that is gone hears nothing, and that is no error.
     void notify();
+    /// Lets go of the control page, which stays as it is. Nothing else may be called afterwards.
+    void let_go() { control_ = {}; }
 
     wire::State state() const { return state_; }
     /// What the frontend says its state is, whatever that may be.

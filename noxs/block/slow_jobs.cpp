@@ -15,6 +15,9 @@ void SlowJobs::start(BlockJob& job) {
 }
 
 void SlowJobs::cancel() {
+    for (auto& worker : workers_) {
+        worker.cancelled = true;
+    }
     for (BlockJob* job : std::exchange(waiting_, {})) {
         job->error = ECANCELED;
         job->owner->on_done(*job);
@@ -37,6 +40,7 @@ void SlowJobs::employ(Worker& worker) {
     worker.offset = first.offset + first.done;
     worker.size = first.size - first.done;
     worker.owner = this;
+    worker.cancelled = false;
     if (first.kind == BlockJob::Kind::flush) {
         const auto flushes = [](const BlockJob* job) { return job->kind == BlockJob::Kind::flush; };
         std::ranges::copy_if(waiting_, std::back_inserter(worker.jobs), flushes);
@@ -64,7 +68,9 @@ void SlowJobs::on_done(BlockJob& done) {
     BlockJob& job = *worker.jobs.front();
     if (worker.kind == BlockJob::Kind::discard && worker.error == 0) {
         job.done += worker.size;
-        if (job.done < job.size) {
+        if (job.done < job.size && worker.cancelled) {
+            worker.error = ECANCELED;
+        } else if (job.done < job.size) {
             waiting_.push_back(&job);
             worker.jobs.clear();
         }

@@ -21,12 +21,13 @@ class SlowJobs final : private BlockOwner {
 
     /// As BlockIo::start; `on_done` may come at once, when the kernel takes no more.
     void start(BlockJob& job);
-    /// Those that were not handed over yet are done, with ECANCELED.
+    /// Those that were not handed over yet are done, with ECANCELED; those that were are when the kernel has done its piece.
     void cancel();
 
  private:
     struct Worker : BlockJob {
         std::vector<BlockJob*> jobs;  ///< that it works for; none: it is free
+        bool cancelled{false};        ///< what is left of its job is not wanted any more
     };
 
     void on_done(BlockJob& job) override;

@@ -125,6 +125,7 @@ void DataDevice::retire() {
     retired_ = true;
     connected_ = false;
     disconnect();
+    handshake_.let_go();  // Xen keeps a domain for as long as a page of it is mapped
 }
 
 void DataDevice::stop(std::string why) {

@@ -81,7 +81,8 @@ class DataDevice {
     bool arm();
     /// Closing, and the guest is told; it is served until it lets go, and `on_closed` follows.
     void begin_close();
-    /// Lets go of all that is the guest's, now or as soon as `quiet`; the control page is left as it is. For removal.
+    /// Lets go of all that is the guest's, mappings at once, the control page as it is. For removal: afterwards only `quiet`
+    /// and `name` may be called.
     void retire();
     /// Serves it no more: lets go, Closing, logs `why`. A stopped device stays so until it is removed.
     void stop(std::string why);
