@@ -89,7 +89,9 @@ VifRx::Done VifRx::put(hypervisor::DataLane& lane, const Frame& frame) {
     return Done::delivered;
 }
 
-/// A buffer that the guest did not grant is answered with an error; so is what it has of the packet.
+/// A buffer that the guest did not grant is answered with an error; so is what it has of the packet. Were we killed before
+/// these responses are published, our successor would take them for requests: their `ref` is then the size of the packet
+/// in its upper half, above all that any grant table has, so it answers them with an error too.
 void VifRx::execute(hypervisor::DataLane& lane) {
     auto& [pieces, responses, bytes] = *stage_;
     lane.copy(pieces, hypervisor::CopyDirection::to_guest);

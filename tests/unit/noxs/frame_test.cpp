@@ -90,6 +90,48 @@ TEST(Frame, OfAVlanIsForbiddenAndItsChecksumFoundBehindOneTag) {
     EXPECT_EQ(find_checksum(tagged(1, ip(1)))->start, 14 + 4 + 20);
 }
 
+TEST(Frame, OfOtherTypesIsForbidden) {
+    for (const unsigned type : {0x0000U, 0x0026U, 0x8035U, 0x8863U, 0x8864U, 0x88ccU, 0x8906U, 0x88e5U, 0x9100U}) {
+        EXPECT_FALSE(honest(FrameBuilder().ethernet(mac(2), mac(1), type).fill(50).done())) << type;
+    }
+    for (const unsigned tag : {0x8100U, 0x88a8U}) {
+        EXPECT_FALSE(honest(FrameBuilder().ethernet(mac(2), mac(1), tag).u16(0).u16(0x0800).fill(50).done()))
+            << "a tag that only says how urgent it is";
+    }
+}
+
+TEST(Frame, OfADhcpServerIsForbidden) {
+    const auto udp4 = [](unsigned from_port, unsigned header_words = 5, unsigned fragment = 0) {
+        auto frame = FrameBuilder()
+                         .ethernet(broadcast, mac(1), 0x0800)
+                         .u8(0x40 + header_words)
+                         .u8(0)
+                         .u16(60)
+                         .u16(1)
+                         .u16(fragment)
+                         .u8(64)
+                         .u8(17)
+                         .u16(0)
+                         .address(ip(1))
+                         .address(Ipv4::of(~0U))
+                         .fill((header_words - 5) * 4);
+        return frame.u16(from_port).u16(68).fill(20).done();
+    };
+    EXPECT_TRUE(honest(udp4(68)));
+    EXPECT_FALSE(honest(udp4(67)));
+    EXPECT_FALSE(honest(udp4(67, 15))) << "behind options";
+    EXPECT_FALSE(honest(udp4(67, 5, 0x2000))) << "a first fragment";
+    EXPECT_TRUE(honest(udp4(67, 5, 0x2001))) << "no port is in a later one";
+    const auto own = *parse_ipv6("fe80::63:68ff:fe00:1");
+    const auto udp6 = [&](unsigned from_port) {
+        return ipv6_frame(mac(2), mac(1), own, 17, FrameBuilder().u16(from_port).u16(546).fill(20).done());
+    };
+    EXPECT_TRUE(honest(udp6(546)));
+    EXPECT_FALSE(honest(udp6(547)));
+    const auto behind = FrameBuilder().u8(17).u8(0).fill(6).u16(547).u16(546).fill(20).done();
+    EXPECT_FALSE(honest(ipv6_frame(mac(2), mac(1), own, 60, behind))) << "behind an extension header";
+}
+
 TEST(Frame, BelievesNothingBeyondItsEnd) {
     for (const auto& whole : {udp_frame(broadcast, mac(1), ip(1), ip(2)), arp_frame(broadcast, mac(1), 1, ip(1), ip(2)),
                               ipv6_frame(mac(2), mac(1), {}, 58, FrameBuilder().u8(136).fill(30).done())}) {

@@ -12,8 +12,11 @@ using namespace std::chrono_literals;
 using test_support::arp_frame;
 using test_support::broadcast;
 using test_support::Bytes;
+using test_support::FrameBuilder;
 using test_support::ip;
+using test_support::ipv6_frame;
 using test_support::mac;
+using test_support::put_ipv4;
 using test_support::RecordingPort;
 using test_support::udp_frame;
 
@@ -121,6 +124,54 @@ TEST_F(SwitchTest, DropsSpoofedFramesOfVifs) {
     send(free, udp_frame(mac(2), mac(3), ip(200), ip(2)));
     EXPECT_EQ(got(2), 1U);
     EXPECT_EQ(network.status().counters[3], (std::pair<std::string, std::uint64_t>("dropped_spoofed", 4)));
+}
+
+TEST_F(SwitchTest, OnlyUncheckedVifsSendWhatIsTheOwners) {
+    auto* checked = vif(1);
+    auto* free = *network.plug_vif(ports[2], Station{mac(2), ip(2), {}, false});
+    vif(3);
+    const auto frames = [](unsigned number) {
+        const auto own = *parse_ipv6("fe80::63:68ff:fe00:1");
+        FrameBuilder offer;
+        offer.ethernet(mac(3), mac(number), 0x0800);
+        put_ipv4(offer, ip(number), ip(3), 17, 24).u16(67).u16(68).fill(20);
+        return std::vector{
+            FrameBuilder().ethernet(mac(3), mac(number), 0x8100).u16(5).u16(0x0800).fill(50).done(),
+            FrameBuilder().ethernet(mac(3), mac(number), 0x8864).fill(50).done(),
+            offer.done(),
+            ipv6_frame(mac(3), mac(number), own, 17, FrameBuilder().u16(547).u16(546).fill(20).done()),
+            ipv6_frame(mac(3), mac(number), own, 58, FrameBuilder().u8(134).fill(15).done()),
+        };
+    };
+    for (const auto& frame : frames(1)) {
+        send(checked, frame);
+    }
+    EXPECT_EQ(got(3), 0U);
+    EXPECT_EQ(checked->dropped_spoofed(), 5U);
+    for (const auto& frame : frames(2)) {
+        send(free, frame);
+    }
+    EXPECT_EQ(got(3), 5U) << "a router may";
+    EXPECT_EQ(free->dropped_spoofed(), 0U);
+}
+
+TEST_F(SwitchTest, AsksOnlyTheVifThatASolicitationIsFor) {
+    const auto address = [](unsigned number) { return *parse_ipv6("fd00::" + std::to_string(number)); };
+    Switch::Place* places[4];
+    for (unsigned i = 1; i < 4; ++i) {
+        places[i] = *network.plug_vif(ports[i], Station{mac(i), {}, address(i), true});
+    }
+    network.plug_uplink(ports[10]);
+    const auto solicit = [&](unsigned target) {
+        const auto payload = FrameBuilder().u8(135).fill(7).address(address(target)).done();
+        send(places[1], ipv6_frame(*parse_mac("33:33:ff:00:00:02"), mac(1), address(1), 58, payload));
+        return std::vector{got(1), got(2), got(3), got(10)};
+    };
+    EXPECT_EQ(solicit(2), (std::vector<std::size_t>{0, 1, 0, 0}));
+    EXPECT_EQ(solicit(1), (std::vector<std::size_t>{0, 1, 0, 1})) << "is anybody else called so?";
+    EXPECT_EQ(solicit(9), (std::vector<std::size_t>{0, 2, 1, 2})) << "it may be anybody's link-local address";
+    network.unplug(places[2]);
+    EXPECT_EQ(solicit(2), (std::vector<std::size_t>{0, 2, 2, 3}));
 }
 
 TEST_F(SwitchTest, FloodsBroadcastsToAllOthers) {
