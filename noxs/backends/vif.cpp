@@ -126,7 +126,7 @@ bool VifBackend::deliver(const Frame& frame) {
 
 void VifBackend::flush() {
     if (connected() && rx_.settle(lane())) {
-        ring();
+        ring_and_expect();
     }
 }
 

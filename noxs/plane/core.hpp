@@ -50,6 +50,7 @@ class PlaneCore final : public DeviceHost {
     void remove(const DeviceName& name);
     void remove_domain(base::DomId domain);
     std::vector<DeviceStatus> status(base::DomId domain) const;
+    DeviceTotals totals() const;
 
     void on_ready(Epoll::Event event);
     /// A turn for everything that has work. Whether there may be more at once.
@@ -62,6 +63,7 @@ class PlaneCore final : public DeviceHost {
     void shut();
 
     void wake(DataDevice& device) override { scheduler_.activate(device); }
+    void expect(DataDevice& device) override { scheduler_.expect(device); }
     void on_stopped(DataDevice& device) override;
     void on_closed(DataDevice& device) override;
 
@@ -91,6 +93,7 @@ class PlaneCore final : public DeviceHost {
     Scheduler scheduler_;
     std::unordered_map<std::uint16_t, std::unique_ptr<Guest>> guests_;
     std::vector<std::unique_ptr<Guest>> leaving_guests_;
+    DeviceTotals gone_;       // of devices that were removed
     std::size_t leaving_{0};  // devices that were removed and are not quiet yet
     bool submitted_{true};    // the kernel has taken all of the last round's requests
 };

@@ -23,6 +23,9 @@ class DeviceHost {
     virtual ~DeviceHost() = default;
     /// `device` wants to be run again soon (a request is done, its rings are to be looked at). Does not call it.
     virtual void wake(DataDevice& device) = 0;
+    /// `device` has rung its guest, which may answer in a moment: it is looked at for a while, so that nobody need ring
+    /// the plane. Hot.
+    virtual void expect(DataDevice& device) { wake(device); }
     /// It was stopped, `device.stopped()` says why.
     virtual void on_stopped(DataDevice& device) = 0;
     /// The guest has followed `begin_close`.
@@ -58,6 +61,7 @@ struct Turn {
 /// What the plane notes of a device: Scheduler's alone.
 struct Schedule {
     bool active{false};
+    bool expects{false};            ///< looked at as if it had moved
     Clock::time_point moved_at{};   ///< when it last found something to do
     Clock::time_point due{};        ///< in the list of those that wait for a time; else 0
     std::uint32_t* rings{nullptr};  ///< of its guest since one of its devices moved
@@ -115,6 +119,11 @@ class DataDevice {
     void ring() { lane_->notify(); }
     /// Asks the plane to run this device soon.
     void wake() { host_->wake(*this); }
+    /// Rings the guest, and asks the plane to look for its answer.
+    void ring_and_expect() {
+        ring();
+        host_->expect(*this);
+    }
     template <class Control>
     Control& page() const {
         return handshake_.page<Control>();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "noxs/plane/scheduler.hpp"
 
+#include <utility>
+
 namespace noxs {
 
 void Scheduler::activate(DataDevice& device) {
@@ -8,6 +10,11 @@ void Scheduler::activate(DataDevice& device) {
         device.schedule.active = true;
         active_.push_back(&device);
     }
+}
+
+void Scheduler::expect(DataDevice& device) {
+    device.schedule.expects = true;
+    activate(device);
 }
 
 void Scheduler::forget(DataDevice& device) {
@@ -33,8 +40,10 @@ void Scheduler::wake_due(Clock::time_point now) {
 
 /// Whether the device is looked at in the next round too.
 bool Scheduler::keeps(DataDevice& device, const Turn& turn, Clock::time_point now) {
-    if (turn.moved) {
+    if (std::exchange(device.schedule.expects, false) || turn.moved) {
         device.schedule.moved_at = now;
+    }
+    if (turn.moved) {
         *device.schedule.rings = 0;
     }
     switch (turn.next) {

@@ -20,6 +20,8 @@ class Scheduler {
     static constexpr std::chrono::microseconds patience{20};
 
     void activate(DataDevice& device);
+    /// Looks at the device as if it had had work now.
+    void expect(DataDevice& device);
     /// Before the device is destroyed.
     void forget(DataDevice& device);
 
