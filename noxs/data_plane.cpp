@@ -99,6 +99,9 @@ class ThreadedPlane final : public DataPlane {
     std::vector<DeviceStatus> status(base::DomId domain) override {
         return ask([&](PlaneCore& core) { return core.status(domain); });
     }
+    DeviceTotals totals() override {
+        return ask([](PlaneCore& core) { return core.totals(); });
+    }
 
     int poll_fd() const override { return events_.fd(); }
     void poll(PlaneListener& listener) override {

@@ -72,6 +72,12 @@ struct DeviceStatus {
     Counters counters;
 };
 
+/// What devices did, by the names of their counters.
+struct DeviceTotals {
+    Counters vifs;
+    Counters vbds;
+};
+
 struct SwitchStatus {
     std::string name;
     std::size_t ports{0};
@@ -136,6 +142,9 @@ class DataPlane {
     virtual void remove_domain(base::DomId domain) = 0;
     /// Empty for a domain without devices. Waits.
     virtual std::vector<DeviceStatus> status(base::DomId domain) = 0;
+    /// Sums over all devices since the plane was opened, those that are gone too. Waits, and costs the plane a microsecond
+    /// a device: for who looks now and then.
+    virtual DeviceTotals totals() = 0;
 
     // ---- for the event loop
 

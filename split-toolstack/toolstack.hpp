@@ -245,6 +245,8 @@ class Toolstack {
     virtual Result<void> pool_set(const FlavourSettings& flavour) = 0;
 
     virtual const ToolstackMetrics& metrics() const = 0;
+    /// Of the vifs and vbds of all domains since this daemon began, those that are gone too. Waits for the data plane.
+    virtual noxs::DeviceTotals device_totals() const = 0;
 
     /// For the event loop: readable when `poll` has work; `deadline` when `poll` must be called all the same.
     virtual int poll_fd() const = 0;

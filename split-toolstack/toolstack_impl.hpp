@@ -72,6 +72,7 @@ class ToolstackImpl final : public Toolstack,
     std::vector<FlavourStatus> pool_status() const override;
     Result<void> pool_set(const FlavourSettings& flavour) override;
     const ToolstackMetrics& metrics() const override;
+    noxs::DeviceTotals device_totals() const override { return plane_->totals(); }
 
     int poll_fd() const override { return epoll_.get(); }
     std::optional<Clock::time_point> deadline() const override;

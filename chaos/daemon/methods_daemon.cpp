@@ -154,8 +154,8 @@ Result<void> schema(const Call& call) {
 Result<void> metrics(const Call& call) {
     BASE_TRY(expect_none(call));
     BASE_ASSIGN(split::Toolstack * toolstack, call.service.toolstack());
-    const std::string text = metrics_text(toolstack->metrics(), toolstack->pool_status(), toolstack->networks().list(),
-                                          call.service.metrics());
+    const std::string text = metrics_text(toolstack->metrics(), toolstack->device_totals(), toolstack->pool_status(),
+                                          toolstack->networks().list(), call.service.metrics());
     call.reply([&](json::Writer& writer) {
         writer.begin_object().member("content_type", "text/plain; version=0.0.4").member("text", text).end_object();
     });

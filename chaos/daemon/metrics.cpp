@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 namespace chaos {
 
@@ -83,6 +84,16 @@ void toolstack_series(std::string& out, const split::ToolstackMetrics& m) {
            m.devices_stopped);
 }
 
+void device_series(std::string& out, const noxs::DeviceTotals& totals) {
+    for (const auto& [prefix, counters, help] :
+         {std::tuple("chaos_vif_", &totals.vifs, "Of all vifs; tx is what guests sent."),
+          std::tuple("chaos_vbd_", &totals.vbds, "Of all vbds.")}) {
+        for (const auto& [name, value] : *counters) {
+            single(out, prefix + name + "_total", "counter", help, value);
+        }
+    }
+}
+
 /// Counters of the same name belong together, whichever networks have them.
 void network_series(std::string& out, const std::vector<split::NetworkView>& networks) {
     std::map<std::string, std::string> series;
@@ -92,7 +103,7 @@ void network_series(std::string& out, const std::vector<split::NetworkView>& net
                 "{network=\"" + network.settings.name + "\"} " + std::to_string(value) + "\n";
         }
     }
-    head(out, "chaos_network_ports", "gauge", "Guests' vifs that are plugged in.");
+    head(out, "chaos_network_ports", "gauge", "Ports of the network's switch: vifs and uplinks.");
     for (const split::NetworkView& network : networks) {
         out += "chaos_network_ports{network=\"" + network.settings.name + "\"} " +
                std::to_string(network.status.ports) + "\n";
@@ -109,8 +120,9 @@ void network_series(std::string& out, const std::vector<split::NetworkView>& net
 
 }  // namespace
 
-std::string metrics_text(const split::ToolstackMetrics& toolstack, const std::vector<split::FlavourStatus>& pool,
-                         const std::vector<split::NetworkView>& networks, const DaemonMetrics& daemon) {
+std::string metrics_text(const split::ToolstackMetrics& toolstack, const noxs::DeviceTotals& devices,
+                         const std::vector<split::FlavourStatus>& pool, const std::vector<split::NetworkView>& networks,
+                         const DaemonMetrics& daemon) {
     std::string out;
     toolstack_series(out, toolstack);
     head(out, "chaos_phase_seconds", "histogram", "Duration of each phase of a launch.");
@@ -128,6 +140,7 @@ std::string metrics_text(const split::ToolstackMetrics& toolstack, const std::ve
                 [](const Flavour& f) { return f.misses; });
     pool_series(out, "chaos_pool_prepared_total", "counter", "Shells prepared.", pool,
                 [](const Flavour& f) { return f.prepared; });
+    device_series(out, devices);
     network_series(out, networks);
     single(out, "chaos_api_requests_total", "counter", "Requests received.", daemon.requests);
     single(out, "chaos_api_failed_requests_total", "counter", "Requests answered with an error.",

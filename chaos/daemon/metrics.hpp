@@ -19,7 +19,8 @@ struct DaemonMetrics {
 };
 
 /// Prometheus text format, version 0.0.4.
-std::string metrics_text(const split::ToolstackMetrics& toolstack, const std::vector<split::FlavourStatus>& pool,
-                         const std::vector<split::NetworkView>& networks, const DaemonMetrics& daemon);
+std::string metrics_text(const split::ToolstackMetrics& toolstack, const noxs::DeviceTotals& devices,
+                         const std::vector<split::FlavourStatus>& pool, const std::vector<split::NetworkView>& networks,
+                         const DaemonMetrics& daemon);
 
 }  // namespace chaos

@@ -10,6 +10,7 @@
 #include "noxs/backends/vbd.hpp"
 #include "noxs/backends/vif.hpp"
 #include "noxs/plane/dead_device.hpp"
+#include "noxs/plane/totals.hpp"
 
 namespace noxs {
 
@@ -113,6 +114,7 @@ void PlaneCore::close(const DeviceName& name) {
 /// It is destroyed by `sweep`, when it is quiet.
 void PlaneCore::retire(Guest& guest, std::unique_ptr<DataDevice> device) {
     scheduler_.forget(*device);
+    add_to(gone_, device->status());
     device->retire();
     guest.leaving.push_back(std::move(device));
     ++leaving_;
@@ -175,6 +177,16 @@ std::vector<DeviceStatus> PlaneCore::status(base::DomId domain) const {
         }
     }
     return all;
+}
+
+DeviceTotals PlaneCore::totals() const {
+    DeviceTotals totals = gone_;
+    for (const auto& [id, guest] : guests_) {
+        for (const auto& device : guest->devices) {
+            add_to(totals, device->status());
+        }
+    }
+    return totals;
 }
 
 void PlaneCore::shut() {

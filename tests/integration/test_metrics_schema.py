@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 
 from rig.chaosd import ROOT
+from rig.devices import sparse_file
 
 CONFIGS = sorted(path for path in (ROOT / "configs").glob("*.json")
                  if path.name not in ("chaosd.json", "vm.schema.json"))
@@ -39,6 +40,23 @@ def test_metrics_have_a_histogram_of_each_phase(daemon, client):
     text = client.call("metrics.get")["text"]
     for phase in ("claim", "record", "image", "boot"):
         assert re.search(rf'_bucket\{{[^}}]*phase="{phase}"[^}}]*le="\+Inf"', text), phase
+
+
+def test_metrics_sum_what_devices_moved(daemon, client):
+    """Also those of guests that are gone."""
+    def metric(name):
+        found = re.search(rf"^{name} (\d+)$", client.call("metrics.get")["text"], re.M)
+        return int(found.group(1)) if found else 0
+
+    path = sparse_file(daemon, 1 << 20)
+    guest = daemon.create("blkcheck", client, wait="created", memory=16, cmdline="mode=verify", vifs=[{}],
+                          vbds=[{"target": str(path)}])
+    client.call("domain.wait", id=guest["id"])
+    assert metric("chaos_vbds") == 0
+    assert metric("chaos_vbd_written_bytes_total") == 1 << 20
+    assert metric("chaos_vbd_read_bytes_total") == 1 << 20
+    assert metric("chaos_vbd_errors_total") == 0
+    assert "chaos_vif_tx_bytes_total" in client.call("metrics.get")["text"]
 
 
 def test_schema_is_valid_and_served(client):

@@ -142,6 +142,9 @@ class FakeDataPlane final : public noxs::DataPlane {
         }
         return all;
     }
+    noxs::DeviceTotals totals() override {
+        return {.vifs = {{"tx_bytes", 17}}, .vbds = {{"read_bytes", 4096}, {"written_bytes", 512}}};
+    }
 
     int poll_fd() const override { return state_->bell.get(); }
     void poll(noxs::PlaneListener& listener) override {

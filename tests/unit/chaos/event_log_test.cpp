@@ -58,8 +58,9 @@ TEST(Metrics, AreInPrometheusFormat) {
     toolstack.phase_sum_us[boot] = 2'000'017;
     split::FlavourStatus flavour;
     flavour.ready = 5;
-    const std::string text = metrics_text(toolstack, {flavour}, {}, {});
+    const std::string text = metrics_text(toolstack, {.vifs = {{"tx_bytes", 9}}, .vbds = {}}, {flavour}, {}, {});
     EXPECT_THAT(text, HasSubstr("# TYPE chaos_domains_created_total counter\nchaos_domains_created_total 3\n"));
+    EXPECT_THAT(text, HasSubstr("# TYPE chaos_vif_tx_bytes_total counter\nchaos_vif_tx_bytes_total 9\n"));
     EXPECT_THAT(text, HasSubstr("chaos_phase_seconds_bucket{phase=\"boot\",le=\"0.000001\"} 1\n"));
     EXPECT_THAT(text, HasSubstr("chaos_phase_seconds_bucket{phase=\"boot\",le=\"0.000004\"} 1\n"));
     EXPECT_THAT(text, HasSubstr("chaos_phase_seconds_bucket{phase=\"boot\",le=\"0.000008\"} 3\n"));

@@ -76,6 +76,7 @@ class FakeToolstack final : public split::Toolstack {
     std::vector<split::FlavourStatus> pool_status() const override { return pool_; }
     split::Result<void> pool_set(const split::FlavourSettings& flavour) override;
     const split::ToolstackMetrics& metrics() const override { return metrics_; }
+    noxs::DeviceTotals device_totals() const override { return {.vifs = {}, .vbds = {{"read_bytes", 4096}}}; }
     int poll_fd() const override { return 0; }
     std::optional<split::Clock::time_point> deadline() const override { return due; }
     void poll() override { ++polls; }

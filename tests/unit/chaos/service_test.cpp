@@ -501,6 +501,7 @@ TEST(Daemon, ShowsPoolSchemaMetricsAndItself) {
     EXPECT_THAT(at(api.call("metrics.get", "{}"), "result.text").text, HasSubstr("chaos_api_requests_total"));
     EXPECT_THAT(at(api.call("metrics.get", "{}"), "result.text").text,
                 HasSubstr("chaos_network_forwarded_total{network=\"default\"} 17\n"));
+    EXPECT_THAT(at(api.call("metrics.get", "{}"), "result.text").text, HasSubstr("chaos_vbd_read_bytes_total 4096\n"));
 }
 
 TEST(Daemon, SaysWhatItRunsOnAndWhatIsMissing) {

@@ -125,6 +125,13 @@ TEST_F(DataPlaneTest, ServesTwoGuests) {
     EXPECT_EQ(status[0].counters[0], (std::pair<std::string, std::uint64_t>("tx_packets", 1)));
     EXPECT_EQ(plane->switch_status("default")->ports, 2U);
     EXPECT_TRUE(plane->status(base::DomId(9)).empty());
+
+    plane->remove_domain(one.domain.id());
+    const auto totals = plane->totals();
+    ASSERT_EQ(totals.vifs.size(), status[0].counters.size());
+    EXPECT_EQ(totals.vifs[0], status[0].counters[0]) << "also of a guest that is gone";
+    EXPECT_EQ(totals.vifs[2], (std::pair<std::string, std::uint64_t>("rx_packets", 1)));
+    EXPECT_TRUE(totals.vbds.empty());
 }
 
 TEST_F(DataPlaneTest, ManyPacketsNeedFewRings) {
