@@ -83,7 +83,7 @@ inline void vif_flood(System& system) {
     vif.connect();
     const std::uint16_t size = datagram(identity_of(vif), 0).size();
     for (;;) {
-        if (vif.send_data(size) != 0) {
+        if (vif.send_many(size) != 0) {
             system.panic("a good packet is refused");
         }
     }

@@ -42,18 +42,29 @@ class RawVif : public RawDevice<noxs::wire::VifControl> {
         for (const auto& slot : slots) {
             tx().put(slot);
         }
+        return send_slots(slots.size());
+    }
+    /// A whole packet from `data`.
+    unsigned send_data(std::uint16_t size) { return send({{data_ref_, 0, 0, 0, size}}); }
+    /// A ring full of it.
+    unsigned send_many(std::uint16_t size) {
+        for (unsigned i = 0; i < tx().entries; ++i) {
+            tx().put(noxs::wire::TxRequest{data_ref_, 0, 0, 0, size});
+        }
+        return send_slots(tx().entries);
+    }
+
+ private:
+    unsigned send_slots(std::size_t count) {
         tx().publish();
         notify();
         unsigned errors = 0;
-        for (std::size_t i = 0; i < slots.size(); ++i) {
+        for (std::size_t i = 0; i < count; ++i) {
             errors += await<noxs::wire::TxResponse>(tx()).status == noxs::wire::net_okay ? 0 : 1;
         }
         return errors;
     }
-    /// A whole packet from `data`.
-    unsigned send_data(std::uint16_t size) { return send({{data_ref_, 0, 0, 0, size}}); }
 
- private:
     std::uint32_t data_ref_{0};
 };
 
