@@ -108,9 +108,9 @@ class Namespace:
 
     # ---- clients
 
-    def ping(self, address, count=3):
+    def ping(self, address, *options, count=3):
         """Until so many are answered; those that come late on a busy machine are asked again."""
-        self.run(tool("ping"), "-n", "-c", count, "-i", "0.01", "-w", int(host.DEADLINE), address)
+        self.run(tool("ping"), "-n", "-c", count, "-i", "0.01", "-w", int(host.DEADLINE), *options, address)
 
     def is_deaf(self, address):
         """Nobody answers for that address; three tries."""
