@@ -17,6 +17,11 @@ bool is_leaving(wire::State backend) {
     return backend == wire::State::closing || backend == wire::State::closed;
 }
 
+/// It maps none of our pages, and nothing of a disk is on its way to them.
+bool has_let_go(wire::State backend) {
+    return backend == wire::State::closed || backend == wire::State::init_wait;
+}
+
 bool moves_data(BlockOp op) {
     return op == BlockOp::read || op == BlockOp::write;
 }
@@ -80,7 +85,7 @@ void Vbd::look_for_device() {
         lost_ |= used_;
         device_.reset();
         control_ = nullptr;
-        connected_ = closing_ = false;
+        connected_ = closing_ = held_ = false;
     }
     const auto found =
         wanted_id_ ? devices.find(wire::DeviceType::vbd, *wanted_id_) : devices.first(wire::DeviceType::vbd);
@@ -98,6 +103,7 @@ bool Vbd::follow() {
     }
     if (control_ != nullptr) {
         const wire::State backend = load_acquire(control_->header.backend_state);
+        held_ = held_ && !has_let_go(backend);
         if (connected_ && is_leaving(backend)) {
             leave(backend);
         } else if (!connected_ && backend == wire::State::init_wait) {
@@ -133,21 +139,30 @@ void Vbd::connect() {
     system_.platform().notify(base::EvtchnPort{device_->port});
 }
 
+Nanoseconds Vbd::patience_left() const {
+    const std::uint64_t waited = system_.platform().monotonic().value - closing_since_.value;
+    return {waited < closing_patience ? closing_patience - waited : 0};
+}
+
+std::optional<Nanoseconds> Vbd::patience() const {
+    return connected_ && closing_ ? std::optional(patience_left()) : std::nullopt;
+}
+
 /// The backend wants an end: it still serves what is on its way, unless it has broken with us.
 void Vbd::leave(wire::State backend) {
-    const Nanoseconds now = system_.platform().monotonic();
     if (!closing_) {
         closing_ = true;
-        closing_since_ = now;
+        closing_since_ = system_.platform().monotonic();
     }
-    const bool patient = now.value - closing_since_.value < closing_patience;
-    if (backend == wire::State::closed || ring_.unanswered() == 0 || !patient) {
-        disconnect();
+    if (backend == wire::State::closed || ring_.unanswered() == 0 || patience_left().value == 0) {
+        disconnect(backend);
     }
 }
 
-void Vbd::disconnect() {
+/// A disk may write to the pages of reads until the backend has closed too.
+void Vbd::disconnect(wire::State backend) {
     lost_ |= used_;
+    held_ = !has_let_go(backend);
     connected_ = closing_ = false;
     store_release(control_->header.frontend_state, wire::State::closed);
     system_.platform().notify(base::EvtchnPort{device_->port});
@@ -231,10 +246,10 @@ std::optional<Vbd::Done> Vbd::take() {
             }
         }
         if (!answered || *answered > 0) {
-            disconnect();  // it answers what nobody asked
+            disconnect(wire::State::connected);  // it answers what nobody asked
         }
     }
-    if (lost_ == 0) {
+    if (lost_ == 0 || held_) {
         return std::nullopt;
     }
     const auto id = static_cast<std::uint32_t>(__builtin_ctz(lost_));
@@ -244,7 +259,7 @@ std::optional<Vbd::Done> Vbd::take() {
 }
 
 bool Vbd::arm() {
-    if (lost_ != 0) {
+    if (lost_ != 0 && !held_) {
         return false;
     }
     if (!connected_) {

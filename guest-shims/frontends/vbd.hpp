@@ -64,11 +64,14 @@ class Vbd {
     bool start(const Request& request);
     /// The end of a batch: rings at most once, and only where the backend sleeps. Hot.
     void flush();
-    /// The next request that is over, if there is one; those of a device that has gone end with block_error. Hot.
+    /// The next request that is over, if there is one; its pages are nobody else's then. Those of a device that has gone
+    /// end with block_error, as soon as its backend touches them no more. Hot.
     std::optional<Done> take();
     std::uint32_t outstanding() const { return static_cast<std::uint32_t>(__builtin_popcount(used_)); }
     /// Asks for a ring when something is over. False: something is already, do not sleep.
     bool arm();
+    /// How long to sleep at most before `follow`; nothing: until it rings.
+    std::optional<Nanoseconds> patience() const;
 
     /// The shared pages, for tests.
     noxs::wire::BlockRing* ring_page() { return ring_page_; }
@@ -79,7 +82,8 @@ class Vbd {
     void look_for_device();
     void connect();
     void leave(noxs::wire::State backend);
-    void disconnect();
+    void disconnect(noxs::wire::State backend);
+    Nanoseconds patience_left() const;
     void put_data(const Request& request, std::uint32_t id);
     bool can_be_said(const Request& request) const;
     void fill(noxs::wire::BlockSegment* segments, const Request& request, std::uint32_t count) const;
@@ -91,6 +95,7 @@ class Vbd {
     noxs::wire::VbdControl* control_{nullptr};
     bool connected_{false};
     bool closing_{false};
+    bool held_{false};  // it was left, and has not said that it lets go of our pages
     Nanoseconds closing_since_{};
 
     std::uint64_t sectors_{0};

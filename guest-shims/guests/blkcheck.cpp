@@ -116,7 +116,7 @@ bool Checker::run(Next next, Over over) {
             ++since_look;
         }
         if (idle != all && vbd_.arm()) {
-            system_.wait();
+            system_.wait(vbd_.patience());
         } else if (since_look >= look_after) {
             since_look = 0;
             system_.wait(Nanoseconds{0});

@@ -29,7 +29,7 @@ bool read_piece(System& system, Vbd& vbd, const Vbd::Request& request) {
             return done->status == wire::block_okay;
         }
         if (vbd.arm()) {
-            system.wait();
+            system.wait(vbd.patience());
         }
     }
 }

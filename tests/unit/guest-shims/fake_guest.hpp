@@ -32,7 +32,7 @@ class FakePlatform final : public Platform {
             while_asleep();
         }
     }
-    Nanoseconds monotonic() const override { return {}; }
+    Nanoseconds monotonic() const override { return time; }
     Nanoseconds wall_clock() const override { return {}; }
     void entropy(std::span<std::byte>) override {}
     std::span<base::GrantEntryV1> grant_table() override { return grants; }
@@ -44,6 +44,7 @@ class FakePlatform final : public Platform {
     std::array<base::GrantEntryV1, 512> grants{};
     std::function<void()> while_asleep;
     unsigned waits{0};
+    Nanoseconds time{};
 };
 
 /// A guest with sysctl on port 1 and a console, whose backend is domain 0, on port 2.

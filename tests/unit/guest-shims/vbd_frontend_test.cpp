@@ -138,6 +138,9 @@ TEST_F(VbdFrontend, LeavesABackendThatAnswersWhatNobodyAsked) {
         ASSERT_TRUE(vbd.start({BlockOp::read, 0, 8, 0, 9}));
         vbd.flush();
         backend->answer(id);
+        EXPECT_FALSE(vbd.take());
+        backend->state(State::closed);
+        vbd.follow();
         const auto done = vbd.take();
         ASSERT_TRUE(done);
         EXPECT_EQ(done->tag, 9U);
@@ -178,6 +181,46 @@ TEST_F(VbdFrontend, ABackendThatIsGoneEndsRequests) {
     EXPECT_FALSE(vbd.arm());
     EXPECT_EQ(vbd.take()->status, noxs::wire::block_error);
     EXPECT_EQ(vbd.outstanding(), 0U);
+}
+
+TEST_F(VbdFrontend, PagesAreBackWhenTheBackendHasLetGo) {
+    Vbd vbd(system, 1);
+    ASSERT_TRUE(vbd.start({BlockOp::read, 0, 8, 0, 3}));
+    vbd.flush();
+    EXPECT_FALSE(vbd.patience());
+    guest.platform.time.value = 5 * ns_per_second;
+    backend->state(State::closing);
+    vbd.follow();
+    ASSERT_TRUE(vbd.patience());
+    EXPECT_EQ(vbd.patience()->value, ns_per_second);
+    guest.platform.time.value += ns_per_second - 1;
+    vbd.follow();
+    EXPECT_EQ(vbd.patience()->value, 1U);
+    EXPECT_TRUE(vbd.arm()) << "it sleeps, but not for ever";
+    EXPECT_EQ(backend->frontend(), State::connected);
+    guest.platform.time.value += 1;
+    vbd.follow();
+    EXPECT_EQ(backend->frontend(), State::closed);
+    EXPECT_FALSE(vbd.patience());
+    EXPECT_FALSE(vbd.take()) << "the disk may still write there";
+    EXPECT_TRUE(vbd.arm()) << "the backend rings when it has closed";
+    EXPECT_EQ(vbd.outstanding(), 1U);
+    backend->state(State::closed);
+    vbd.follow();
+    EXPECT_FALSE(vbd.arm());
+    EXPECT_EQ(vbd.take()->status, noxs::wire::block_error);
+    EXPECT_EQ(vbd.outstanding(), 0U);
+}
+
+TEST_F(VbdFrontend, ADetachedDeviceGivesItsPagesBack) {
+    Vbd vbd(system, 1);
+    ASSERT_TRUE(vbd.start({BlockOp::read, 0, 8, 0, 3}));
+    vbd.flush();
+    backend->ring().header.rsp_prod = 7;
+    EXPECT_FALSE(vbd.take());
+    backend->detach();
+    vbd.follow();
+    EXPECT_EQ(vbd.take()->tag, 3U);
 }
 
 TEST_F(VbdFrontend, FollowsADeviceThatComesAndGoes) {
