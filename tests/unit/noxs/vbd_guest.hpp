@@ -46,11 +46,11 @@ class VbdGuest {
     static constexpr std::uint64_t data_gfn = ring_gfn + 1;
     static constexpr std::uint32_t data_pages = 512;  ///< the last one holds lists of segments
 
-    explicit VbdGuest(std::uint64_t size = 1 << 20) : path_(dir_.file("disk")) {
+    explicit VbdGuest(std::uint64_t size = 1 << 20, std::unique_ptr<noxs::BlockIo> io = *noxs::BlockIo::open())
+        : path_(dir_.file("disk")), io_(std::move(io)) {
         std::ofstream(path_, std::ios::binary).put('\0');
         std::filesystem::resize_file(path_, size);
         lane_ = *domain.open_data_lane({});
-        io_ = *noxs::BlockIo::open();
         domain.grant_page(ring_ref, ring_gfn);
         for (std::uint32_t page = 0; page < data_pages; ++page) {
             domain.grant_page(first_ref + page, data_gfn + page);
@@ -129,6 +129,10 @@ class VbdGuest {
     // ---- the frontend
 
     wire::VbdControl& control() { return domain.page<wire::VbdControl>(control_gfn); }
+    wire::VbdNotes& notes() {
+        auto* page = &domain.page<std::byte>(control_gfn);
+        return *reinterpret_cast<wire::VbdNotes*>(page + wire::vbd_notes_offset);
+    }
     wire::BlockRing& ring() { return domain.page<wire::BlockRing>(ring_gfn); }
     std::byte* data(std::uint32_t page) { return &domain.page<std::byte>(data_gfn + page); }
 
