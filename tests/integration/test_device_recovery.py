@@ -125,9 +125,9 @@ def test_forwarder_and_daemon_die(daemon):
 
 def test_wrk_meanwhile(networked, world):
     """Not one of its requests fails."""
-    address = address_of(networked, net_guest(networked))
+    url = f"http://{address_of(networked, net_guest(networked))}:80/1k"
     done = []
-    client = threading.Thread(target=lambda: done.append(world.wrk(f"http://{address}:80/1k", seconds=3, connections=8)))
+    client = threading.Thread(target=lambda: done.append(world.wrk(url, seconds=3, connections=8)))
     client.start()
     guest = networked.client().call("domain.list")["domains"][0]
     sent = count(networked, guest, "vif", "tx_packets")

@@ -158,8 +158,8 @@ def test_kvm_that_refuses(make_daemon, name):
 
 
 def start_with_processes(daemon, user, limit):
-    """A chaos-hv of that user which has a guest, stays, and may start no process when there are `limit`; and a daemon that
-    may choose. Returns what the daemon tells of itself."""
+    """A chaos-hv of that user which has a guest, stays, and may start no process when there are `limit`; and a daemon
+    that may choose. Returns what the daemon tells of itself."""
     daemon.give_to(user)
     as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
     daemon.wrapper = [*everybodys_device(daemon), *as_user]

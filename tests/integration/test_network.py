@@ -99,8 +99,8 @@ def test_many_connections_at_once(networked, world):
     assert world.status_of(f"http://{address}/") == "200"
 
 
-def test_daytime_and_httpd_by_the_host_name_of_nobody(networked, world):
-    """What nobody has is answered by nobody."""
+def test_address_of_nobody(networked, world):
+    """Is answered by nobody."""
     make_guest(networked)
     assert world.is_deaf("10.9.0.200")
 
