@@ -110,6 +110,10 @@ Result<std::uint32_t> ToolstackImpl::attach(base::DomId domain, const VbdConfig&
 
 /// Its entry, on a control page that says all about it; no guest looks there yet.
 Result<DeviceEntry> ToolstackImpl::describe_new(LiveDomain& live, const Plug& what) {
+    if (live.record.vifs.size() + live.record.vbds.size() >= max_data_devices) {  // with more it could not be restarted
+        return fail(Code::limit_reached, words("domain '", live.name(), "': a guest can have ", max_data_devices,
+                                               " vifs and vbds together; detach one"));
+    }
     auto entry = live.devices.free_entry(live.domain->layout(), what.type, what.id, {});
     if (!entry) {
         return fail(std::move(entry).error().in(words("domain '", live.name(), "'")));

@@ -115,6 +115,18 @@ TEST_F(HotplugTest, WithoutATimeItIsGoneAtOnce) {
     EXPECT_EQ(toolstack->devices(id)->at(0).vif->mac, mac) << "its address was free again";
 }
 
+TEST_F(HotplugTest, NoGuestGetsMoreThanOneCanBeCreatedWith) {
+    open();
+    auto order = config("many");
+    order.vifs.resize(max_data_devices);
+    const auto id = create(order);
+    ASSERT_TRUE(id) << id.error().message;
+    const auto more = toolstack->attach(*id, VifConfig{});
+    ASSERT_FALSE(more) << "it could not be restarted";
+    EXPECT_EQ(more.error().code, base::Code::limit_reached);
+    EXPECT_THAT(more.error().message, HasSubstr("98 vifs and vbds together"));
+}
+
 TEST_F(HotplugTest, RoomIsLimitedAndComesBack) {
     const auto id = running();
     for (std::uint32_t i = 0; i < spare_control_pages; ++i) {
