@@ -45,15 +45,14 @@ Result<void> HostNetworks::restore() {
     for (NetworkRecord& record : records) {
         BASE_TRY(plane_.add_switch(record.settings.name));
         Network& network = *add(std::move(record.settings));
-        auto plugged = plug_tap(network);
-        auto published = network.ports.restore(std::move(record.forwards));
-        for (const auto& result : {plugged, published}) {
-            if (!result) {
-                network.uplink_error += (network.uplink_error.empty() ? "" : "; ") + result.error().message;
-            }
+        if (const auto plugged = plug_tap(network); !plugged) {
+            network.tap_error = plugged.error().message;
         }
-        if (!network.uplink_error.empty()) {
-            base::log(base::Level::warn, words("network '", network.settings.name, "': ", network.uplink_error));
+        if (const auto published = network.ports.restore(std::move(record.forwards)); !published) {
+            network.ports_error = published.error().message;
+        }
+        if (const std::string error = network.uplink_error(); !error.empty()) {
+            base::log(base::Level::warn, words("network '", network.settings.name, "': ", error));
         }
     }
     return {};
@@ -186,7 +185,7 @@ Result<void> HostNetworks::remove(std::string_view name) {
 }
 
 NetworkView HostNetworks::show(const Network& network) {
-    NetworkView view{network.settings, {}, network.uplink_error, network.ports.all()};
+    NetworkView view{network.settings, {}, network.uplink_error(), network.ports.all()};
     if (auto status = plane_.switch_status(network.settings.name)) {
         view.status = *std::move(status);
     }

@@ -126,6 +126,7 @@ Result<Forward> HostNetworks::publish(base::DomId domain, Forward forward) {
     forward.network = taken->network->settings.name;
     forward.guest = taken->vif.ipv4.address;
     BASE_ASSIGN(forward, taken->network->ports.add(std::move(forward)));
+    taken->network->ports_error.clear();
     if (auto saved = save_network(dir_, taken->network->record()); !saved) {
         taken->network->ports.remove(forward.listen, forward.host_port);
         return std::unexpected(std::move(saved).error());
@@ -149,9 +150,9 @@ void HostNetworks::poll() {
     for (const auto& [name, network] : networks_) {
         if (network->ports.died()) {
             const auto revived = network->ports.revive();
-            network->uplink_error = revived ? std::string() : revived.error().message;
+            network->ports_error = revived ? std::string() : revived.error().message;
             base::log(base::Level::warn, words("network '", name, "': chaos-forward, which publishes ports, died; ",
-                                               revived ? "started anew" : network->uplink_error));
+                                               revived ? "started anew" : network->ports_error));
         }
     }
 }

@@ -29,7 +29,11 @@ struct Network {
     NetworkSettings settings;
     NetworkAddresses addresses;
     NetworkPorts ports;
-    std::string uplink_error;
+    std::string tap_error;
+    std::string ports_error;
+    std::string uplink_error() const {
+        return words(tap_error, tap_error.empty() || ports_error.empty() ? "" : "; ", ports_error);
+    }
 };
 
 /// What a vif of a domain has taken.
