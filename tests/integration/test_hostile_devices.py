@@ -74,7 +74,7 @@ def test_rings_without_end(networked, world, bystander, fault):
     """Served are the others in any case. A busy machine hears it too seldom for it to be a burden, and to be stopped."""
     events = Events(networked)
     kind, bad = make_bad(networked, fault)
-    for _ in range(400):
+    for _ in range(20 if networked.driver == "xen" else 400):  # in an emulated machine each takes long
         assert world.status_of(f"http://{bystander}/1k") == "200"
         if device_of(networked, bad, kind).get("stopped"):
             return stop_is_told(networked, bad, kind, events)
