@@ -49,6 +49,14 @@ class BackRing {
         return copy;
     }
     void skip(std::uint32_t count = 1) { req_cons_ += count; }
+    /// How many were taken, as the ring's indices count.
+    std::uint32_t taken() const { return req_cons_; }
+    /// A takeover: a predecessor had taken the next `taken` requests and answered some: the first `answered` places hold
+    /// responses that `publish` publishes.
+    void inherit(std::uint32_t taken, std::uint32_t answered) {
+        req_cons_ += taken;
+        rsp_prod_ += answered;
+    }
     /// Requests that were taken and not answered.
     std::uint32_t unanswered() const { return req_cons_ - rsp_prod_; }
 

@@ -2,7 +2,9 @@
 #include "noxs/backends/vbd.hpp"
 
 #include <array>
+#include <bit>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -11,6 +13,7 @@
 #include "noxs/back_ring.hpp"
 #include "noxs/block/block_data.hpp"
 #include "noxs/block/block_log.hpp"
+#include "noxs/block/block_notes.hpp"
 #include "noxs/block/block_request.hpp"
 #include "noxs/block/slow_jobs.hpp"
 #include "noxs/shared.hpp"
@@ -21,14 +24,21 @@ namespace {
 
 using wire::BlockOp;
 
+struct NotedPage {
+    wire::VbdControl control;
+    wire::VbdNotes notes;
+};
+static_assert(offsetof(NotedPage, notes) == wire::vbd_notes_offset);
+
 /// One request from its reading off the ring to its response.
 struct Slot : BlockJob {
     enum class Stage : std::uint8_t {
         free,
         in_flight,  ///< the kernel has it, or SlowJobs
-        done,       ///< its response waits for those of requests before it
+        done,       ///< has no response yet
     };
     Stage stage{Stage::free};
+    unsigned note{0};
     BlockWork work;
     BlockData data;
 };
@@ -47,10 +57,9 @@ bool has_flag(const VbdSettings& settings, wire::VbdFlag flag) {
     return (settings.flags & static_cast<std::uint32_t>(flag)) != 0;
 }
 
-/// Responses are published in the order of the requests. The response of the n-th request lies where the n-th request
-/// lay, so none may be written before that request is done: a daemon that takes over after a crash finds every request
-/// that has no response in the ring, whole, and does it again. Reads and writes can be done twice unnoticed, for the
-/// guest has not heard of the first time. What had its response but was not published is known by a mark.
+/// Responses come as requests are done, in any order: a slow one holds up no other. A daemon that takes over after a crash
+/// finds every request that has no response in the notes or on the ring, and does it again. Reads and writes can be done
+/// twice unnoticed, for the guest has not heard of the first time.
 class Vbd final : public DataDevice, private BlockOwner {
  public:
     Vbd(DeviceParams params, VbdSettings settings, BlockIo& io)
@@ -75,11 +84,12 @@ class Vbd final : public DataDevice, private BlockOwner {
     Counters counters() const override;
     void on_done(BlockJob& job) override;
 
-    Slot& slot_at(std::uint32_t number);
+    Slot& slot_of(unsigned note);
     bool has_memory();
     std::uint64_t take_request();
-    bool was_answered(const wire::BlockEntry& entry);
+    std::uint64_t begin(Slot& slot, const wire::BlockEntry& entry);
     bool start(Slot& slot);
+    void set_done(Slot& slot);
     void finish(Slot& slot, int error);
     bool answer();
     void count(const BlockWork& work);
@@ -89,11 +99,11 @@ class Vbd final : public DataDevice, private BlockOwner {
     BlockIo* io_;
     SlowJobs slow_;
     BackRing<wire::BlockRing> ring_;
-    std::array<std::unique_ptr<Slot>, ring_entries> slots_;  // by request number modulo their count
-    std::uint32_t taken_{0};                                 // request numbers: only their differences mean something
-    std::uint32_t answered_{0};
+    BlockNotes notes_;
+    std::array<std::unique_ptr<Slot>, ring_entries> slots_;  // by note
+    std::uint32_t done_{0};                                  // notes whose requests wait for their response
+    std::uint32_t inherited_{0};                             // notes of a predecessor that were not looked at yet
     std::uint32_t in_flight_{0};
-    std::uint32_t inherited_{0};  // requests on the ring at connect that were not looked at yet
     bool short_of_memory_{false};
     VbdCounters counts_;
     BlockLog log_;
@@ -108,16 +118,30 @@ Result<void> Vbd::connect() {
     const base::GrantRef ref(load_acquire(control.ring_ref[0]));
     BASE_ASSIGN(base::Mapping mapped, lane().map_grant(ref, base::Access::read_write));
     ring_ = BackRing<wire::BlockRing>(std::move(mapped));
+    notes_ = BlockNotes(page<NotedPage>().notes);
     slots_ = {};  // it is quiet
-    taken_ = 0;
-    answered_ = 0;
-    inherited_ = ring_.pending().value_or(0);
+    done_ = 0;
+    inherited_ = 0;
+    if (load_acquire(control.header.backend_state) != wire::State::connected) {
+        notes_.begin(ring_);
+        return {};
+    }
+    const auto inherited = notes_.take_over(ring_);
+    if (!inherited) {
+        ring_ = {};
+        return base::fail(base::Code::protocol_error, "its ring does not fit the notes of its requests in flight");
+    }
+    inherited_ = *inherited;
+    if (ring_.publish()) {
+        ring();
+    }
     return {};
 }
 
 /// Slots whose job is still on its way stay until it is done.
 void Vbd::disconnect() {
     ring_ = {};
+    notes_ = {};  // they stay in the page: for a successor
     slow_.cancel();
     for (auto& slot : slots_) {
         if (slot && slot->stage != Slot::Stage::in_flight) {
@@ -126,10 +150,11 @@ void Vbd::disconnect() {
     }
 }
 
-Slot& Vbd::slot_at(std::uint32_t number) {
-    auto& slot = slots_[number % ring_entries];
+Slot& Vbd::slot_of(unsigned note) {
+    auto& slot = slots_[note];
     if (!slot) {
         slot = std::make_unique<Slot>();
+        slot->note = note;
     }
     return *slot;
 }
@@ -143,7 +168,7 @@ Turn Vbd::serve(Clock::time_point now) {
         return Turn::idle();
     }
     std::uint64_t bytes = 0;
-    std::uint32_t left = *pending;
+    std::uint32_t left = *pending + static_cast<std::uint32_t>(std::popcount(inherited_));
     for (; left > 0 && bytes < bytes_a_turn && has_memory(); --left) {
         bytes += take_request();
         moved = true;
@@ -158,41 +183,28 @@ bool Vbd::has_memory() {
     return !short_of_memory_;
 }
 
-/// There is one, and a slot for it: BackRing::pending lets no more be unanswered than the ring has entries. Returns
+/// There is one, and a note for it: BackRing::pending lets no more be unanswered than the ring has entries. Returns
 /// its bytes.
 std::uint64_t Vbd::take_request() {
-    Slot& slot = slot_at(taken_++);
-    const auto entry = ring_.peek<wire::BlockEntry>();
-    ring_.skip();
-    if (was_answered(entry)) {
-        slot.work.id = entry.response.id;
-        slot.work.op = entry.response.op;
-        slot.work.status = entry.response.status;
-        slot.stage = Slot::Stage::done;
-        return 0;
+    if (inherited_ != 0) {
+        const auto note = static_cast<unsigned>(std::countr_zero(inherited_));
+        inherited_ &= inherited_ - 1;
+        return begin(slot_of(note), notes_.read(note));
     }
-    check_request(entry, shape_, lane(), slot.work);
-    if (slot.work.status != wire::block_okay) {
-        ++counts_.errors;
-        slot.stage = Slot::Stage::done;
-        return 0;
-    }
-    if (!start(slot)) {
-        slot.work.status = wire::block_error;
-        ++counts_.errors;
-        slot.stage = Slot::Stage::done;
-        return 0;
-    }
-    return slot.work.moves_data() ? slot.size : 0;
+    wire::BlockEntry entry;
+    const unsigned note = notes_.take(ring_, entry);
+    return begin(slot_of(note), entry);
 }
 
-/// A response of our predecessor, who died before he published it.
-bool Vbd::was_answered(const wire::BlockEntry& entry) {
-    if (inherited_ == 0) {
-        return false;
+std::uint64_t Vbd::begin(Slot& slot, const wire::BlockEntry& entry) {
+    check_request(entry, shape_, lane(), slot.work);
+    if (slot.work.status == wire::block_okay && start(slot)) {
+        return slot.work.moves_data() ? slot.size : 0;
     }
-    --inherited_;
-    return entry.response.mark == wire::block_answered;
+    slot.work.status = slot.work.status == wire::block_okay ? wire::block_error : slot.work.status;
+    ++counts_.errors;
+    set_done(slot);
+    return 0;
 }
 
 /// Hands a checked request to the kernel; false: its pages are not the guest's to name, or the kernel takes no more.
@@ -230,8 +242,13 @@ void Vbd::on_done(BlockJob& job) {
     wake();
 }
 
-void Vbd::finish(Slot& slot, int error) {
+void Vbd::set_done(Slot& slot) {
     slot.stage = Slot::Stage::done;
+    done_ |= 1U << slot.note;
+}
+
+void Vbd::finish(Slot& slot, int error) {
+    set_done(slot);
     const bool wanted = ring_ && error == 0;
     const bool arrived = !wanted || slot.work.op != BlockOp::read || slot.data.deliver(slot.work, lane());
     slot.data.close(io_->bounce());
@@ -267,25 +284,23 @@ void Vbd::count(const BlockWork& work) {
 }
 
 bool Vbd::answer() {
-    bool any = false;
-    for (; answered_ != taken_; ++answered_) {
-        Slot& slot = slot_at(answered_);
-        if (slot.stage != Slot::Stage::done) {
-            break;
-        }
+    if (done_ == 0) {
+        return false;
+    }
+    for (std::uint32_t left = done_; left != 0; left &= left - 1) {
+        Slot& slot = slot_of(static_cast<unsigned>(std::countr_zero(left)));
         wire::BlockResponse response{};
         response.id = slot.work.id;
         response.op = slot.work.op;
         response.status = slot.work.status;
-        response.mark = wire::block_answered;
-        ring_.answer(response);
+        BlockNotes::answer(ring_, slot.note, response);
         slot.stage = Slot::Stage::free;
-        any = true;
     }
-    if (any && ring_.publish()) {
+    notes_.drop(std::exchange(done_, 0), ring_);
+    if (ring_.publish()) {
         ring();
     }
-    return any;
+    return true;
 }
 
 bool Vbd::arm_rings() {

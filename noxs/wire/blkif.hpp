@@ -74,14 +74,15 @@ struct BlockResponse {
     BlockOp op;              //  8
     std::uint8_t reserved0;  //  9
     std::int16_t status;     // 10  block_*
-    std::uint32_t mark;      // 12  block_answered; reserved in Xen, ignored by frontends
+    std::uint32_t mark;      // 12  block_answered | note; reserved in Xen, ignored by frontends
 };
 static_assert(sizeof(BlockResponse) == 16);
 
-/// A backend that takes over a ring finds by it which of the requests it has to do again are responses already, of a
-/// predecessor that died before it could publish them. Where it stands, a request has the upper half of its id: ids of
-/// requests stay below 2^32.
-inline constexpr std::uint32_t block_answered = 0x6b6c6264;
+/// A backend that takes over a ring finds by it which responses its predecessor had written, but not published, when it
+/// died. The low five bits say which of the notes (VbdNotes) is of the request. Where it stands, a request has the upper
+/// half of its id: ids of requests stay below 2^32.
+inline constexpr std::uint32_t block_answered = 0x6b6c6260;
+inline constexpr std::uint32_t block_answered_mask = 0xffffffe0;
 
 inline constexpr std::int16_t block_okay = 0;          ///< BLKIF_RSP_OKAY
 inline constexpr std::int16_t block_error = -1;        ///< BLKIF_RSP_ERROR
@@ -102,5 +103,16 @@ struct BlockRing {
     BlockEntry entries[block_ring_entries];
 };
 static_assert(sizeof(BlockRing) == 64 + 32 * 112);
+
+/// Behind VbdControl in the control page of a vbd: the backend's own, for the backend that takes over from it. Frontends
+/// leave it alone.
+struct VbdNotes {
+    std::uint64_t state;     //  0  low half: requests taken off the ring, as its indices count; high half:
+                             //     a bit for each of the notes that is in use
+    std::uint64_t reserved;  //  8
+    BlockEntry requests[block_ring_entries];  // 16  taken and not answered, as they were on the ring
+};
+inline constexpr std::size_t vbd_notes_offset = 192;  ///< in the control page: sizeof(VbdControl)
+static_assert(sizeof(VbdNotes) == 16 + 32 * 112 && vbd_notes_offset + sizeof(VbdNotes) <= 4096);
 
 }  // namespace noxs::wire

@@ -129,6 +129,10 @@ class VbdGuest {
     // ---- the frontend
 
     wire::VbdControl& control() { return domain.page<wire::VbdControl>(control_gfn); }
+    wire::VbdNotes& notes() {
+        auto* page = &domain.page<std::byte>(control_gfn);
+        return *reinterpret_cast<wire::VbdNotes*>(page + wire::vbd_notes_offset);
+    }
     wire::BlockRing& ring() { return domain.page<wire::BlockRing>(ring_gfn); }
     std::byte* data(std::uint32_t page) { return &domain.page<std::byte>(data_gfn + page); }
 

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "tests/support/file_size_limit.hpp"
 #include "tests/unit/noxs/vbd_guest.hpp"
 
@@ -107,11 +109,15 @@ TEST_P(Vbd, ServesAFullRing) {
     guest.publish();
     ASSERT_TRUE(guest.settle());
     ASSERT_EQ(guest.answered(), 32U);
+    std::set<std::uint64_t> answered;
     for (std::uint32_t n = 0; n < 32; ++n) {
-        EXPECT_EQ(guest.response(n).id, VbdGuest::id_of(n));
+        answered.insert(guest.response(n).id);
         EXPECT_EQ(guest.response(n).status, 0);
         EXPECT_EQ(guest.read_disk(n * 4096ULL, 1), std::string(1, static_cast<char>('0' + n)));
     }
+    EXPECT_EQ(answered.size(), 32U);
+    EXPECT_EQ(*answered.begin(), VbdGuest::id_of(0));
+    EXPECT_EQ(*answered.rbegin(), VbdGuest::id_of(31));
     EXPECT_GE(guest.domain.lane().notified(), 1U);
 }
 
@@ -311,40 +317,61 @@ TEST_P(Vbd, DoesAgainWhatHasNoResponse) {
     guest.make(Origin::adopted);
     ASSERT_TRUE(guest.settle());
     EXPECT_EQ(guest.answered(), 3U);
-    EXPECT_EQ(guest.response(2).id, VbdGuest::id_of(2));
+    EXPECT_EQ(guest.response(1).id + guest.response(2).id, VbdGuest::id_of(1) + VbdGuest::id_of(2)) << "in any order";
     EXPECT_EQ(guest.read_disk(0, 12288), std::string(4096, 'a') + std::string(4096, 'b') + std::string(4096, 'c'));
     EXPECT_EQ(guest.ask(BlockOp::read, 0, pages(4, 1)), 0);
 }
 
-TEST_P(Vbd, AnswersInTheOrderOfTheRing) {
+TEST_P(Vbd, ASlowRequestHoldsUpNoOther) {
     connect();
+    guest.fill(0, 'a');
     guest.put(BlockOp::write, 0, pages(0, 1));
     guest.put(BlockOp::read, ~0ULL, pages(1, 1));
     guest.publish();
     guest.run();
-    EXPECT_EQ(guest.answered(), 0U) << "the second one is refused at once, and waits for the first";
-    EXPECT_EQ(guest.ring().entries[1].request.op, BlockOp::read) << "whole as long as it has no response";
+    ASSERT_EQ(guest.answered(), 1U) << "the second one is refused at once";
+    EXPECT_EQ(guest.response(0).id, VbdGuest::id_of(1));
+    EXPECT_EQ(guest.response(0).status, w::block_error);
+    guest.drop();
+    guest.write_disk(0, std::string(4096, '-'));
+
+    guest.make(Origin::adopted);
     ASSERT_TRUE(guest.settle());
-    EXPECT_EQ(guest.answered(), 2U);
-    EXPECT_EQ(guest.response(0).status, w::block_okay);
-    EXPECT_EQ(guest.response(1).status, w::block_error);
+    EXPECT_EQ(guest.answered(), 2U) << "the first one's place was taken, but not its note";
+    EXPECT_EQ(guest.response(1).id, VbdGuest::id_of(0));
+    EXPECT_EQ(guest.response(1).status, w::block_okay);
+    EXPECT_EQ(guest.read_disk(0, 4096), std::string(4096, 'a'));
 }
 
 TEST_P(Vbd, PublishesWhatThePredecessorHadAnswered) {
     connect();
-    guest.drop();
     guest.put(BlockOp::write, 0, pages(0, 1));
     guest.put(BlockOp::write, 8, pages(0, 1));
     guest.publish();
+    guest.run();
+    guest.drop();
     // Killed between the response and its publication.
-    guest.ring().entries[0].response = {VbdGuest::id_of(0), BlockOp::write, 0, w::block_okay, w::block_answered};
+    guest.ring().entries[0].response = {VbdGuest::id_of(1), BlockOp::write, 0, w::block_okay, w::block_answered | 1};
     guest.make(Origin::adopted);
+    EXPECT_EQ(guest.answered(), 1U);
     ASSERT_TRUE(guest.settle());
     EXPECT_EQ(guest.answered(), 2U);
-    EXPECT_EQ(guest.response(0).id, VbdGuest::id_of(0));
-    EXPECT_EQ(guest.response(0).status, w::block_okay);
-    EXPECT_EQ(guest.response(1).id, VbdGuest::id_of(1));
+    EXPECT_EQ(guest.response(0).id, VbdGuest::id_of(1));
+    EXPECT_EQ(guest.response(1).id, VbdGuest::id_of(0));
+    EXPECT_EQ(guest.response(1).status, w::block_okay);
     EXPECT_EQ(guest.counter("writes"), 1U);
+}
+
+TEST_P(Vbd, StopsWhereNotesAndRingDoNotFit) {
+    connect();
+    guest.put(BlockOp::write, 0, pages(0, 1));
+    guest.publish();
+    guest.run();
+    guest.drop();
+    guest.notes().state |= std::uint64_t{0x80} << 32;
+    guest.make(Origin::adopted);
+    EXPECT_NE(guest.host.stopped.find("notes"), std::string::npos) << guest.host.stopped;
+    EXPECT_EQ(guest.answered(), 0U);
 }
 
 TEST_P(Vbd, MarksOnlyCountAtATakeover) {
