@@ -108,6 +108,7 @@ bool Checker::run(Next next, Over over) {
             idle &= idle - 1;
         }
         vbd_.flush();
+        const std::uint32_t before = idle;
         while (const auto done = vbd_.take()) {
             idle |= 1U << done->tag;
             if (good) {
@@ -115,7 +116,7 @@ bool Checker::run(Next next, Over over) {
             }
             ++since_look;
         }
-        if (idle != all && vbd_.arm()) {
+        if (idle == before && idle != all && vbd_.arm()) {  // what came back goes out again before the guest sleeps
             system_.wait(vbd_.patience());
         } else if (since_look >= look_after) {
             since_look = 0;
