@@ -197,7 +197,7 @@ class Chaosd:
         """What cycles of domains must leave as it was: descriptors of chaosd and, for root, of the owner of the domains,
         domains, and what lies in /dev/shm."""
         pids = filter(host.may_look_into, (self.process.pid, *self.behind.owner_pids()))
-        shared = sorted(name for name in os.listdir("/dev/shm") if "chaos" in name)
+        shared = sorted(name for name in os.listdir("/dev/shm") if "chaos" in name and "bench" not in name)
         return [len(host.descriptors(pid)) for pid in pids], len(self.behind.bodies()), shared
 
     def await_no_more_held(self, before):
