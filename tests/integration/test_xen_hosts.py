@@ -12,11 +12,13 @@ import pytest
 from rig import foreign, host, xen
 from rig.behind import BEHIND
 from rig.console import Console
+from rig.devices import await_served, count, sparse_file
 from rig.events import Events
 from rig.rpc import RpcError
 
 only_xen = pytest.mark.drivers("xen", reason="about dom0 of a Xen")
 DEVICES = {"privcmd": "xen-privcmd", "evtchn": "xen-evtchn", "gntdev": "xen-gntdev"}
+MIB = 1 << 20
 STORE_PID = pathlib.Path("/run/xenstored/xenstored.pid")
 
 # A mount namespace of its own, in which /dev/xen has all that $1 names, found in $2.
@@ -176,6 +178,25 @@ def check_cycles(daemon, cycle, batches):
 def test_a_thousand_domains_leave_nothing(make_daemon):
     daemon = make_daemon(config={"pool": [{"memory": "4MiB", "floor": 4, "ceiling": 4}]})
     check_cycles(daemon, lambda client: daemon.create("hello", client, count=50, wait="created"), batches=20)
+
+
+@only_xen
+@pytest.mark.slow
+def test_domains_with_network_and_disks_leave_nothing(make_daemon):
+    """Destroyed at work: no grant stays mapped, no event channel bound, and so no domain a zombie."""
+    daemon = make_daemon(config={"pool": [{"memory": "8MiB", "floor": 2, "ceiling": 2, "vifs": 1}]})
+    paths = [sparse_file(daemon, MIB, f"{number}.img") for number in range(3)]
+
+    def cycle(client):
+        guests = daemon.create("httpd", client, memory=8, vifs=[{}], count=5)
+        guests += [daemon.create("blkcheck", client, memory=16, cmdline="mode=verify loop=1", vifs=[{}],
+                                 vbds=[{"target": str(path)}]) for path in paths]
+        for guest in guests[:5]:
+            await_served(daemon, guest)
+        for guest in guests[5:]:
+            host.until(lambda: count(daemon, guest, "vbd", "reads") > 0, what="it is at work")
+
+    check_cycles(daemon, cycle, batches=5)
 
 
 @only_xen

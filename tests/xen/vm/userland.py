@@ -159,6 +159,7 @@ class Pieces:
                 archive.copy(root / "usr", "/usr")
             archive.copy(interpreter, f"/usr/bin/{interpreter.name}")
             archive.link("/usr/bin/python3", interpreter.name)
+            archive.copy(GUEST / "favour-dom0", "/usr/bin/favour-dom0")
             for path in tools:
                 archive.copy(path, f"/usr/bin/{path.name}")
             programs.append(control)  # by which the tests ask Xen itself
@@ -166,7 +167,7 @@ class Pieces:
             for name, path in libraries(programs, self.packages.library_folders()).items():
                 archive.copy(path, name)
 
-        return self.cached("python", [interpreter, library, control, *packages, *tools,
+        return self.cached("python", [interpreter, library, control, GUEST / "favour-dom0", *packages, *tools,
                                       run("dpkg-query", "-W", *packages).stdout], make)
 
     # ---- what changes from run to run
