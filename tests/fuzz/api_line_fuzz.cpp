@@ -77,6 +77,7 @@ class IdleToolstack final : public split::Toolstack {
     std::vector<split::FlavourStatus> pool_status() const override { return {split::FlavourStatus{}}; }
     Result<void> pool_set(const split::FlavourSettings&) override { return {}; }
     const split::ToolstackMetrics& metrics() const override { return metrics_; }
+    noxs::DeviceTotals device_totals() const override { return {}; }
     int poll_fd() const override { return 0; }
     std::optional<split::Clock::time_point> deadline() const override { return std::nullopt; }
     void poll() override {}

@@ -238,27 +238,6 @@ TEST_F(DataPlaneTest, TellsOfMistakesInOrders) {
     ASSERT_TRUE(told([&] { return listener.stopped.size() == 2; }));
 }
 
-TEST_F(DataPlaneTest, StopsAGuestThatRingsWithoutEnd) {
-    auto& one = add(1);
-    auto& two = add(2);
-    connect(one);
-    connect(two);
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (listener.stopped.empty() && std::chrono::steady_clock::now() < deadline) {
-        for (unsigned i = 0; i < 100; ++i) {
-            one.domain.lane().ring();
-            std::this_thread::yield();
-        }
-        plane->poll(listener);
-    }
-    ASSERT_EQ(listener.stopped.size(), 1U);
-    EXPECT_EQ(listener.stopped[0].second, "rings without end");
-    two.send(udp_frame(mac(1), mac(2), ip(2), ip(1)));
-    two.domain.lane().ring();
-    EXPECT_TRUE(answered(two, 1));
-    plane->remove(name(one));
-}
-
 TEST_F(DataPlaneTest, ClosesInOrderAndForcedly) {
     auto& one = add(1);
     auto& two = add(2);

@@ -109,6 +109,33 @@ TEST_F(PlaneCoreTest, ARingBeforeItsDomainIsKnownIsTaken) {
     EXPECT_TRUE(told_of_ring(bell)) << "the guest believes its first ring to be on its way still";
 }
 
+TEST_F(PlaneCoreTest, StopsAGuestThatRingsWithoutEnd) {
+    const auto guest = busy(1);
+    const auto other = busy(2);
+    const auto stopped = [this](const DiskGuest& who) { return core->status(who.domain.id())[0].stopped; };
+    for (unsigned rings = 0; rings < PlaneCore::most_idle_rings; ++rings) {
+        core->on_ready({Source::lane, 1});
+    }
+    EXPECT_EQ(stopped(*guest), "");
+    core->on_ready({Source::lane, 1});
+    EXPECT_EQ(stopped(*guest), "rings without end");
+    EXPECT_EQ(stopped(*other), "");
+}
+
+TEST_F(PlaneCoreTest, RingsThatMoveADeviceAreNotCounted) {
+    const auto guest = busy(1);
+    for (unsigned rings = 0; rings <= PlaneCore::most_idle_rings; ++rings) {
+        if (rings % 1000 == 0) {
+            io->end(0);
+            core->round(now);
+            guest->ask(BlockOp::read);
+        }
+        core->on_ready({Source::lane, 1});
+        core->round(now);
+    }
+    EXPECT_EQ(core->status(guest->domain.id())[0].stopped, "");
+}
+
 TEST_F(PlaneCoreTest, RemovingADeviceDoesNotWaitForItsDisk) {
     const auto guest = busy(1);
     ASSERT_EQ(io->jobs.size(), 4U) << "two of the slow ones";
