@@ -186,14 +186,16 @@ bool ToolstackImpl::open_left_disk(LiveDomain& live, DataState::MissingDisk& dis
         return true;
     }
     disk.why = opened.error().message;
-    if (opened.error().code != base::Code::bad_state || now >= disk.until) {
-        give_up_disk(live, disk);
+    if (now >= disk.until) {
+        const bool in_use = opened.error().code == base::Code::bad_state;
+        give_up_disk(live, disk, in_use ? noxs::wire::State::closing : noxs::wire::State::closed);
     }
     return false;
 }
 
-/// Says so to the guest, whose frontend fails its requests then; the guest itself goes on.
-void ToolstackImpl::give_up_disk(LiveDomain& live, DataState::MissingDisk& disk) {
+/// Says so to the guest, which goes on. Closed makes its frontend fail its requests and use their pages again: not while
+/// somebody holds the disk, who may be our predecessor, with requests that still read into them.
+void ToolstackImpl::give_up_disk(LiveDomain& live, DataState::MissingDisk& disk, noxs::wire::State state) {
     disk.given_up = true;
     ++metrics_.devices_stopped;
     const noxs::DeviceName device{live.id(), DeviceType::vbd, disk.id};
@@ -201,7 +203,7 @@ void ToolstackImpl::give_up_disk(LiveDomain& live, DataState::MissingDisk& disk)
                                        "': ", device_text(device.type, device.id), " is stopped: ", disk.why));
     const auto* entry = live.devices.entry_of(device.type, device.id);
     if (auto page = live.domain->map_pages(base::Gfn{entry->control_gfn}, 1)) {
-        noxs::store_release(page->at<noxs::wire::ControlHeader>()->backend_state, noxs::wire::State::closing);
+        noxs::store_release(page->at<noxs::wire::ControlHeader>()->backend_state, state);
         static_cast<void>(live.domain->notify(base::EvtchnPort{entry->port}));
     }
     emit(EventKind::device_stopped, live, device, disk.why, false);

@@ -144,7 +144,7 @@ class ToolstackImpl final : public Toolstack,
     void leave_again(LiveDomain& live, const noxs::DeviceName& device, Clock::time_point now);
     /// Tries to open a disk of an adopted guest; false: it is tried again.
     bool open_left_disk(LiveDomain& live, DataState::MissingDisk& disk, Clock::time_point now);
-    void give_up_disk(LiveDomain& live, DataState::MissingDisk& disk);
+    void give_up_disk(LiveDomain& live, DataState::MissingDisk& disk, noxs::wire::State state);
     void look_for_disks(LiveDomain& live, Clock::time_point now);
 
     // hotplug.cpp

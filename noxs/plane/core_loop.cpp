@@ -58,8 +58,8 @@ bool PlaneCore::round(Clock::time_point now) {
         reaped = (*blocks_)->reap();
         submitted_ = (*blocks_)->submit();
     }
-    if (leaving_ > 0 || !leaving_guests_.empty()) {
-        sweep();
+    if (reaped && (leaving_ > 0 || !leaving_guests_.empty())) {
+        sweep();  // nothing else ends their requests
     }
     return more_frames || moved || reaped;
 }

@@ -164,13 +164,18 @@ def test_nobody_else_gets_the_disk_meanwhile(daemon):
 
 
 def test_disk_that_is_gone(daemon):
-    """Its device is stopped, and says why; its guest lives."""
+    """Its device is stopped, and says why; its guest lives, and one that waits for it hears of it."""
     path = sparse_file(daemon, MIB)
+    other = sparse_file(daemon, 4 * MIB, "other.img")
     guest = daemon.create("echo", vbds=[{"target": str(path)}])
+    waiting = daemon.create("blkcheck", memory=16, vbds=[{"target": str(other)}], cmdline="mode=verify loop=1")
+    host.until(lambda: count(daemon, waiting, "vbd", "written_bytes") > 0, what="blkcheck at work")
     daemon.kill()
     path.unlink()
+    other.unlink()
     daemon.start()
     assert str(path) in await_stopped(daemon, guest, "vbd")
+    Console(daemon, waiting).read_until(b"error of the disk")
     console = Console(daemon, guest)
     console.type("alive\n")
     console.read_until(b"alive")
