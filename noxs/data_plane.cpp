@@ -84,6 +84,9 @@ class ThreadedPlane final : public DataPlane {
     void close(const DeviceName& device) override {
         tell([device](PlaneCore& core) { core.close(device); }, Commands::Wake::now);
     }
+    void cut(const DeviceName& device) override {
+        tell([device](PlaneCore& core) { core.cut(device); }, Commands::Wake::now);
+    }
     void remove(const DeviceName& device) override {
         ask([&](PlaneCore& core) {
             core.remove(device);

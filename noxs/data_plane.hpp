@@ -91,7 +91,7 @@ class PlaneListener {
     virtual ~PlaneListener() = default;
     /// The guest broke the device's protocol, or the disk is gone: it is served no more. Logged already.
     virtual void on_stopped(const DeviceName& device, const std::string& why) = 0;
-    /// After `close`: the guest has let go of it.
+    /// After `close`: the guest has let go of it; after `cut`: the host has.
     virtual void on_closed(const DeviceName& device) = 0;
 };
 
@@ -135,6 +135,9 @@ class DataPlane {
     virtual void add(DeviceOrder order) = 0;
     /// Asks the guest to let go of it; `on_closed` follows, or not. Does not wait.
     virtual void close(const DeviceName& device) = 0;
+    /// Serves it no more, whatever the guest does; `on_closed` follows when nothing of it is on its way any more: until then
+    /// a slow disk may still read into the guest's pages. Does not wait.
+    virtual void cut(const DeviceName& device) = 0;
     /// Serves it no more; its rings are unmapped when this returns. A disk that is still busy keeps its descriptor, and so
     /// its lock, until it is done. Waits, but not for that. Unknown: nothing to do.
     virtual void remove(const DeviceName& device) = 0;

@@ -34,6 +34,7 @@ struct DataState {
         noxs::wire::DeviceType type;
         std::uint32_t id;
         Clock::time_point until;  ///< then it is taken away, whatever the guest does
+        bool forced{false};       ///< the data plane is to let go of it; `until` is over
     };
     /// A disk that an adopted guest had and that could not be opened again.
     struct MissingDisk {

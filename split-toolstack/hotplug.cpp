@@ -197,16 +197,21 @@ Result<std::uint32_t> ToolstackImpl::detach(base::DomId domain, const DeviceChoi
     BASE_ASSIGN(const noxs::DeviceName name, chosen(*live, device));
     const bool missing = name.type == DeviceType::vbd &&
                          std::ranges::any_of(live->data.missing, [&](const auto& disk) { return disk.id == name.id; });
-    if (timeout.count() == 0 || missing) {
-        finish_detach(*live, name, !missing);
+    if (missing) {
+        finish_detach(*live, name, false);
         return name.id;
     }
     Record leaving = live->record;
     name.type == DeviceType::vif ? mark_leaving(leaving.vifs, name.id) : mark_leaving(leaving.vbds, name.id);
     BASE_TRY(registry_.save(leaving));
     live->record = std::move(leaving);
-    detach_by(*live, name, Clock::now() + timeout);
-    plane_->close(name);
+    const auto now = Clock::now();
+    detach_by(*live, name, now + timeout);
+    if (timeout.count() == 0) {
+        force_detaches(*live, now);
+    } else {
+        plane_->close(name);
+    }
     return name.id;
 }
 
@@ -217,11 +222,12 @@ void ToolstackImpl::detach_by(LiveDomain& live, const noxs::DeviceName& device, 
     timers_.arm(until, live.id());
 }
 
+/// It keeps its place in the device page until the disk, too, has done with the guest's pages: then `on_closed` comes.
 void ToolstackImpl::force_detaches(LiveDomain& live, Clock::time_point now) {
-    const auto leaving = live.data.leaving;
-    for (const auto& device : leaving) {
-        if (device.until <= now) {
-            finish_detach(live, {live.id(), device.type, device.id}, true);
+    for (auto& device : live.data.leaving) {
+        if (!device.forced && device.until <= now) {
+            device.forced = true;
+            plane_->cut({live.id(), device.type, device.id});
         }
     }
 }
@@ -275,9 +281,13 @@ void ToolstackImpl::poll_plane() {
     }
     for (const auto& device : std::exchange(closed_, {})) {
         LiveDomain* live = domains_.find(device.domain);
+        if (live == nullptr) {
+            continue;
+        }
         const auto ours = [&](const auto& other) { return other.type == device.type && other.id == device.id; };
-        if (live != nullptr && std::ranges::any_of(live->data.leaving, ours)) {
-            finish_detach(*live, device, false);
+        const auto leaving = std::ranges::find_if(live->data.leaving, ours);
+        if (leaving != live->data.leaving.end()) {
+            finish_detach(*live, device, leaving->forced);
         }
     }
 }

@@ -112,15 +112,23 @@ void PlaneCore::close(const DeviceName& name) {
 }
 
 /// It is destroyed by `sweep`, when it is quiet.
-void PlaneCore::retire(Guest& guest, std::unique_ptr<DataDevice> device) {
+void PlaneCore::retire(Guest& guest, std::unique_ptr<DataDevice> device, bool tell) {
     scheduler_.forget(*device);
     add_to(gone_, device->status());
     device->retire();
-    guest.leaving.push_back(std::move(device));
+    guest.leaving.push_back({std::move(device), tell});
     ++leaving_;
 }
 
+void PlaneCore::cut(const DeviceName& name) {
+    remove(name, true);
+}
+
 void PlaneCore::remove(const DeviceName& name) {
+    remove(name, false);
+}
+
+void PlaneCore::remove(const DeviceName& name, bool tell) {
     const DataDevice* device = find(name);
     if (device == nullptr) {
         return;
@@ -129,7 +137,7 @@ void PlaneCore::remove(const DeviceName& name) {
     const auto at = std::ranges::find(guest.devices, device, &std::unique_ptr<DataDevice>::get);
     auto taken = std::move(*at);
     guest.devices.erase(at);
-    retire(guest, std::move(taken));
+    retire(guest, std::move(taken), tell);
     sweep();
 }
 
@@ -150,11 +158,14 @@ void PlaneCore::remove_domain(base::DomId domain) {
 /// Ends what is quiet by now, devices before the lane that they used.
 void PlaneCore::sweep() {
     const auto end_devices = [this](Guest& guest) {
-        leaving_ -= std::erase_if(guest.leaving, [this](const auto& device) {
-            if (!device->quiet()) {
+        leaving_ -= std::erase_if(guest.leaving, [this](const Leaving& leaving) {
+            if (!leaving.device->quiet()) {
                 return false;
             }
-            scheduler_.forget(*device);  // a request that was in flight may have woken it
+            scheduler_.forget(*leaving.device);  // a request that was in flight may have woken it
+            if (leaving.tell) {
+                on_closed(*leaving.device);
+            }
             return true;
         });
     };

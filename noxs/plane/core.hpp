@@ -45,6 +45,8 @@ class PlaneCore final : public DeviceHost {
     void silence(base::DomId domain, std::string why);
     void add(DeviceOrder order);
     void close(const DeviceName& name);
+    /// As `remove`, and tells when nothing of it is on its way any more.
+    void cut(const DeviceName& name);
     /// Both unmap rings and end grants at once. What a disk still works on keeps its device, descriptor and lane for as
     /// long as that takes: nobody waits for a slow disk.
     void remove(const DeviceName& name);
@@ -68,10 +70,15 @@ class PlaneCore final : public DeviceHost {
     void on_closed(DataDevice& device) override;
 
  private:
+    /// Removed, perhaps with requests in flight.
+    struct Leaving {
+        std::unique_ptr<DataDevice> device;
+        bool tell{false};
+    };
     struct Guest {
         std::unique_ptr<hypervisor::DataLane> lane;
         std::vector<std::unique_ptr<DataDevice>> devices{};
-        std::vector<std::unique_ptr<DataDevice>> leaving{};  ///< removed, with requests in flight
+        std::vector<Leaving> leaving{};
         std::optional<std::string> unheard{};
         std::uint32_t rings{0};
         Clock::time_point window{};
@@ -82,7 +89,8 @@ class PlaneCore final : public DeviceHost {
     std::unique_ptr<DataDevice> make(DeviceParams params, DeviceOrder& order);
     void on_ring(Guest& guest, Clock::time_point now);
     void silence(Guest& guest, std::string why);
-    void retire(Guest& guest, std::unique_ptr<DataDevice> device);
+    void retire(Guest& guest, std::unique_ptr<DataDevice> device, bool tell = false);
+    void remove(const DeviceName& name, bool tell);
     void sweep();
 
     const Epoll* epoll_;

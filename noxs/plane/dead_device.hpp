@@ -7,7 +7,7 @@
 
 namespace noxs {
 
-/// Stands for a device that can't be served, so that its guest and `status` are told why. `begin` is not called.
+/// Stands for a device that can't be served, so that its guest and `status` are told why.
 class DeadDevice final : public DataDevice {
  public:
     explicit DeadDevice(DeviceParams params) : DataDevice(std::move(params)) {}

@@ -21,6 +21,7 @@ struct FakePlaneState {
     struct Device {
         noxs::DeviceOrder order;
         bool closing{false};
+        bool busy{false};  ///< with requests that the disk is slow to do
         std::string stopped{};
     };
     struct Switch {
@@ -120,6 +121,15 @@ class FakeDataPlane final : public noxs::DataPlane {
     void close(const noxs::DeviceName& device) override {
         if (auto* found = state_->find(device)) {
             found->closing = true;
+        }
+    }
+    /// What is busy says later, by `let_go`, that it is not any more.
+    void cut(const noxs::DeviceName& device) override {
+        const auto* found = state_->find(device);
+        const bool busy = found != nullptr && found->busy;
+        remove(device);
+        if (found != nullptr && !busy) {
+            state_->let_go(device);
         }
     }
     void remove(const noxs::DeviceName& device) override {

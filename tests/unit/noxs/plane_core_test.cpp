@@ -150,6 +150,22 @@ TEST_F(PlaneCoreTest, RemovingADeviceDoesNotWaitForItsDisk) {
     EXPECT_EQ(guest->domain.page<wire::BlockRing>(DiskGuest::ring_gfn).header.rsp_prod, 0U);
 }
 
+TEST_F(PlaneCoreTest, ADeviceThatIsCutIsClosedWhenItsDiskIsDone) {
+    const auto guest = busy(1);
+    core->cut(guest->name());
+    EXPECT_EQ(guest->domain.lane().mapped(), 0U);
+    core->round(now);
+    EXPECT_TRUE(events.take().empty()) << "the disk still reads into the guest";
+    io->end_all();
+    core->round(now);
+    const auto told = events.take();
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_EQ(told[0].device, guest->name());
+    EXPECT_FALSE(told[0].stopped);
+    core->cut(guest->name());
+    EXPECT_TRUE(events.take().empty()) << "nobody knows it any more";
+}
+
 TEST_F(PlaneCoreTest, RemovingADomainDoesNotWaitForItsDisks) {
     auto guest = busy(1);
     const auto other = busy(2);

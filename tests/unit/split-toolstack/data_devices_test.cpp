@@ -277,7 +277,11 @@ TEST_F(DataDevicesTest, ADiskThatIsGoneStopsTheDeviceAlone) {
     open();
     EXPECT_EQ(toolstack->view(id)->state, State::running);
     EXPECT_EQ(plane->devices[id.value].size(), 1u);
-    EXPECT_NE(stopped(id), "");
+    EXPECT_THAT(toolstack->devices(id)->back().waits, HasSubstr(disk));
+    ASSERT_TRUE(eventually([&] {
+        toolstack->poll();
+        return stopped(id) != "";
+    }));
     EXPECT_EQ(recorder.events.back().kind, EventKind::device_stopped);
     EXPECT_EQ(toolstack->metrics().devices_stopped, 1u);
     ASSERT_TRUE(toolstack->detach(id, {DeviceType::vbd, "xvda"}, detach_timeout));

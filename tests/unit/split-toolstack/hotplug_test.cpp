@@ -103,11 +103,27 @@ TEST_F(HotplugTest, AGuestThatDoesNotIsForced) {
     EXPECT_EQ(toolstack->metrics().detached_by_force, 1u);
 }
 
-TEST_F(HotplugTest, WithoutATimeItIsGoneAtOnce) {
+TEST_F(HotplugTest, KeepsItsPlaceWhileItsDiskIsBusy) {
+    const auto id = running();
+    attached_disk(id);
+    plane->find({id, DeviceType::vbd, 0})->busy = true;
+    ASSERT_TRUE(toolstack->detach(id, {DeviceType::vbd, "xvda"}, 0ms));
+    toolstack->poll();
+    EXPECT_EQ(plane->find({id, DeviceType::vbd, 0}), nullptr) << "it is served no more";
+    EXPECT_TRUE(guest(id).has(DeviceType::vbd)) << "its pages may still be written to";
+    EXPECT_TRUE(toolstack->devices(id)->at(0).leaving);
+    plane->let_go({id, DeviceType::vbd, 0});
+    toolstack->poll();
+    EXPECT_FALSE(guest(id).has(DeviceType::vbd));
+    EXPECT_TRUE(recorder.events.back().forced);
+}
+
+TEST_F(HotplugTest, WithoutATimeItIsGoneSoon) {
     const auto id = running();
     attached(id);
     const auto mac = toolstack->devices(id)->at(0).vif->mac;
     ASSERT_TRUE(toolstack->detach(id, {DeviceType::vif, text_of(mac)}, 0ms));
+    toolstack->poll();
     EXPECT_EQ(devices(id), 0u);
     VifConfig same;
     same.mac = text_of(mac);
@@ -139,6 +155,7 @@ TEST_F(HotplugTest, RoomIsLimitedAndComesBack) {
     EXPECT_THAT(full.error().message, HasSubstr("4 more"));
     EXPECT_EQ(files(), files_before);
     ASSERT_TRUE(toolstack->detach(id, {DeviceType::vif, "2"}, 0ms));
+    toolstack->poll();
     EXPECT_EQ(attached(id), 2u) << "the lowest id that is free";
 }
 
