@@ -92,10 +92,6 @@ class Vif {
 
     const VifCounters& counters() const { return counters_; }
 
-    /// The shared pages, for tests and for a guest that wants to misbehave. Null before the device appeared.
-    noxs::wire::TxRing* tx_page() { return tx_page_; }
-    noxs::wire::RxRing* rx_page() { return rx_page_; }
-
  private:
     enum class RxState : std::uint8_t { free, posted, lent };
     struct RxBuffer {

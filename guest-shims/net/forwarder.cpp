@@ -11,6 +11,7 @@ namespace guest {
 namespace {
 
 constexpr unsigned frames_a_turn = 64;
+constexpr Nanoseconds longest_held{1'000'000'000};
 constexpr std::byte echo_request{8};
 constexpr std::byte echo_reply{0};
 
@@ -70,6 +71,7 @@ void Forwarder::follow() {
 bool Forwarder::work(std::optional<Nanoseconds>& timeout) {
     now_ = system_.platform().monotonic();
     follow();
+    drop_old();
     bool more = receive(sides_[0]);
     more = receive(sides_[1]) || more;
     for (auto& side : sides_) {
@@ -202,10 +204,25 @@ void Forwarder::send(Side& to, const Vif::Received& frame, const Mac& mac) {
 void Forwarder::hold(const Held& packet) {
     Held& place = held_[next_held_++ % held_.size()];
     if (place.from != nullptr) {
-        ++counters_.unreachable;
-        place.from->vif.give_back(place.frame.buffer);
+        let_go(place);
     }
     place = packet;
+    place.since = now_;
+}
+
+void Forwarder::let_go(Held& held) {
+    ++counters_.unreachable;
+    held.from->vif.give_back(held.frame.buffer);
+    held.from = nullptr;
+}
+
+/// Nobody has answered for their hop; senders try again by then.
+void Forwarder::drop_old() {
+    for (auto& held : held_) {
+        if (held.from != nullptr && now_.value - held.since.value > longest_held.value) {
+            let_go(held);
+        }
+    }
 }
 
 void Forwarder::release_held(Side& side, std::uint32_t hop) {

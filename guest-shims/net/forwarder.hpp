@@ -48,6 +48,7 @@ class Forwarder final : public Service {
         Side* to{nullptr};
         Vif::Received frame{};
         std::uint32_t hop{0};
+        Nanoseconds since{};
     };
 
     void follow();
@@ -60,6 +61,8 @@ class Forwarder final : public Service {
     bool forward(Side& from, Side& to, const Vif::Received& frame, std::uint32_t hop);
     void send(Side& to, const Vif::Received& frame, const Mac& mac);
     void hold(const Held& packet);
+    void let_go(Held& held);
+    void drop_old();
     void release_held(Side& side, std::uint32_t hop);
     void send_arp(Side& side, Arp::Operation operation, const Mac& to, std::uint32_t target);
 
