@@ -18,7 +18,7 @@
 namespace noxs {
 
 /// Keeps its indices to itself and checks the guest's at each use. `Ring` is wire::TxRing, RxRing or BlockRing. A daemon
-/// that takes over goes on behind the last response: requests that were not answered come again.
+/// that takes over goes on behind the last response that was published: see `inherit`, and VifTx::answer.
 template <class Ring>
 class BackRing {
  public:

@@ -112,7 +112,7 @@ Result<void> ToolstackImpl::destroy(base::DomId domain) {
     std::string name = live->name();
     const bool served = live->data.served;
     if (auto removed = remove(*live); !removed) {
-        if (served && live->life != Life::ended) {
+        if (served && !live->data.served && live->life != Life::ended) {
             serve_adopted(*live);  // it runs on
         }
         return removed;

@@ -151,8 +151,9 @@ void HostNetworks::poll() {
         if (network->ports.died()) {
             const auto revived = network->ports.revive();
             network->ports_error = revived ? std::string() : revived.error().message;
-            base::log(base::Level::warn, words("network '", name, "': chaos-forward, which publishes ports, died; ",
-                                               revived ? "started anew" : network->ports_error));
+            base::log(base::Level::warn, words("network '", name, "': ",
+                                               revived ? "chaos-forward, which publishes ports, died; started anew"
+                                                       : network->ports_error));
         }
     }
 }

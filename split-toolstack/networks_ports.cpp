@@ -140,7 +140,7 @@ Result<void> NetworkPorts::revive() {
     if (std::chrono::steady_clock::now() - started_ < short_life) {
         return base::fail(
             base::Code::unavailable,
-            words("chaos-forward died again and again; its published ports come back with the next one that "
+            words("chaos-forward lived for a moment only; its published ports come back with the next one that "
                   "is published (see '",
                   settings_.log, "')"));
     }

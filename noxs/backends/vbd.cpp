@@ -122,6 +122,7 @@ Result<void> Vbd::connect() {
     slots_ = {};  // it is quiet
     done_ = 0;
     inherited_ = 0;
+    short_of_memory_ = false;
     if (load_acquire(control.header.backend_state) != wire::State::connected) {
         notes_.begin(ring_);
         return {};

@@ -26,7 +26,6 @@ class VifRx {
     };
     enum class Done : std::uint8_t { delivered, dropped, broken };
 
-    bool mapped() const { return static_cast<bool>(ring_); }
     /// `features`: bits of wire::VifFeature that the guest uses.
     void use(base::Mapping ring, std::uint64_t features);
     void drop();

@@ -52,7 +52,6 @@ class VifTx {
         std::uint64_t errors{0};
     };
 
-    bool mapped() const { return static_cast<bool>(ring_); }
     void use(base::Mapping ring) { ring_ = BackRing<wire::TxRing>(std::move(ring)); }
     void drop() { ring_ = {}; }
 

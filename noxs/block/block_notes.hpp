@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -74,6 +75,7 @@ class BlockNotes {
     /// Writes the response to a request; before it is published its note is to be dropped. Hot.
     static void answer(Ring& ring, unsigned note, wire::BlockResponse response) {
         response.mark = wire::block_answered | note;
+        std::atomic_signal_fence(std::memory_order_seq_cst);  // not before the store of `take`
         ring.answer(response);
     }
     /// Hot.

@@ -133,7 +133,7 @@ def test_wrk_meanwhile(networked, world):
     host.until(lambda: count(networked, guest, "vif", "tx_packets") > sent + 100, what="it is at work")
     restart(networked)
     client.join(host.DEADLINE)
-    assert done and done[0] > 10
+    assert done and done[0] > 0
 
 
 # ---- disks
