@@ -15,9 +15,9 @@ namespace noxs {
 /// that a busy guest makes no doorbells at all; then it is armed and costs nothing until it rings.
 class Scheduler {
  public:
-    /// How long a device is looked at after its last work. About what a doorbell costs both sides, asleep and awake
-    /// again: waiting longer than the doorbell would have taken never pays.
-    static constexpr std::chrono::microseconds patience{20};
+    /// How long a device is looked at after its last work. About what a doorbell costs both sides, asleep and awake again,
+    /// where processors that have nothing to do sleep deeply: waiting longer than the doorbell would have taken never pays.
+    static constexpr std::chrono::microseconds patience{40};
 
     void activate(DataDevice& device);
     /// Looks at the device as if it had had work now.
