@@ -204,7 +204,7 @@ void ToolstackImpl::give_up_disk(LiveDomain& live, DataState::MissingDisk& disk,
     const auto* entry = live.devices.entry_of(device.type, device.id);
     if (auto page = live.domain->map_pages(base::Gfn{entry->control_gfn}, 1)) {
         noxs::store_release(page->at<noxs::wire::ControlHeader>()->backend_state, state);
-        static_cast<void>(live.domain->notify(base::EvtchnPort{entry->port}));
+        static_cast<void>(live.devices.ring(*live.domain));  // the lane is the data plane's
     }
     emit(EventKind::device_stopped, live, device, disk.why, false);
 }

@@ -53,6 +53,10 @@ noxs::PageWriter& Devices::page() {
 
 Result<void> Devices::publish(hypervisor::Domain& domain) {
     BASE_TRY(page().publish(domain));
+    return ring(domain);
+}
+
+Result<void> Devices::ring(hypervisor::Domain& domain) const {
     const auto sysctl = std::ranges::find(entries_, DeviceType::sysctl, &DeviceEntry::type);
     return sysctl == entries_.end() ? Result<void>{} : domain.notify(base::EvtchnPort{sysctl->port});
 }

@@ -103,6 +103,8 @@ class Devices {
     Result<void> unplug(hypervisor::Domain& domain, noxs::wire::DeviceType type, std::uint32_t id);
     /// Writes the device page anew and tells the guest: an earlier daemon may have ended in the middle of a change.
     Result<void> rewrite(hypervisor::Domain& domain);
+    /// Rings sysctl's port, which every guest has and which lets it look at all of its devices.
+    Result<void> ring(hypervisor::Domain& domain) const;
 
     // ---- life
 
