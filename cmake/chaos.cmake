@@ -16,6 +16,10 @@ if(CHAOS_SANITIZE)
   if(CHAOS_SANITIZE STREQUAL "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     list(APPEND CHAOS_SANITIZE_FLAGS -Wno-tsan)  # Boost.Asio's fences; our own code uses none
   endif()
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # In instrumented code GCC sees overflows where there are none (its manual warns of it): the release build decides.
+    list(APPEND CHAOS_SANITIZE_FLAGS -Wno-error)
+  endif()
 else()
   set(CHAOS_SANITIZE_FLAGS "")
 endif()
@@ -49,7 +53,8 @@ function(chaos_unit_tests folder)
   endif()
   set(name unit_${folder})
   add_executable(${name} ${sources})
-  target_compile_options(${name} PRIVATE ${CHAOS_WARNINGS} ${CHAOS_SANITIZE_FLAGS})
+  # -O0: the tests run in less time than it takes to optimise them. What they test is optimised.
+  target_compile_options(${name} PRIVATE ${CHAOS_WARNINGS} ${CHAOS_SANITIZE_FLAGS} -O0)
   target_link_options(${name} PRIVATE ${CHAOS_SANITIZE_FLAGS})
   target_link_libraries(${name} PRIVATE ${ARG_LIBS} GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE CHAOS_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
