@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "noxs/uplink/host_link.hpp"
 
+#include <fcntl.h>
 #include <net/if.h>
 #include <netlink/errno.h>
 #include <netlink/route/link.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <string_view>
 #include <utility>
+
+#include "base/fd.hpp"
 
 namespace noxs {
 
@@ -19,6 +23,16 @@ constexpr const char* our_alias = "network of chaosd";
 bool is_kind(rtnl_link* link, std::string_view kind) {
     const char* found = ::rtnl_link_get_type(link);
     return found != nullptr && found == kind;
+}
+
+/// No guest is this host's router, and a host that looks for one (RFC 4861, 6.3.7) wakes all of them with each
+/// solicitation. A kernel without IPv6 has no such setting; a /proc/sys that can't be written leaves only the wake-ups, as
+/// the switch passes no advertisements on.
+void ignore_routers(const std::string& name) {
+    const base::Fd file(::open(("/proc/sys/net/ipv6/conf/" + name + "/accept_ra").c_str(), O_WRONLY | O_CLOEXEC));
+    if (file) {
+        static_cast<void>(::write(file.get(), "0", 1));
+    }
 }
 
 }  // namespace
@@ -91,6 +105,7 @@ Result<void> HostLinks::set_up(const TapSettings& settings) {
     } else if (settings.address.address) {
         BASE_TRY(set_address(::rtnl_link_get_ifindex(link.get()), settings));
     }
+    ignore_routers(settings.name);
     return change(link.get(), wanted.get(), settings.name);
 }
 

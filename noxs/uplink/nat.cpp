@@ -102,7 +102,7 @@ class Batch {
     static std::unexpected<base::Error> refused(int err) {
         if (err == EOPNOTSUPP || err == ENOENT || err == EAFNOSUPPORT || err == EINVAL) {
             return base::fail(base::Code::unsupported,
-                              "this kernel has no NAT of nf_tables (modules nf_tables, nft_chain_nat, nft_masq)");
+                              "this kernel has no NAT of nf_tables (modules nf_tables, nft_chain_nat, nft_masq, nft_ct)");
         }
         return base::fail_errno(err, "nf_tables");
     }
