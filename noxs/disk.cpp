@@ -36,7 +36,11 @@ Result<base::Fd> open_path(const std::string& path, DiskAccess access) {
         if (err == ENXIO || err == EISDIR) {
             return base::fail(Code::unsupported, "disk " + path + ": neither a file nor a block device");
         }
-        return base::fail_errno(err, "disk " + path);
+        auto failure = base::sys_error(err, "disk " + path);
+        if (access == DiskAccess::read_write && (err == EACCES || err == EROFS)) {
+            failure.message += R"( (opened to write; a guest that only reads has "access": "ro"))";
+        }
+        return base::fail(std::move(failure));
     }
     return fd;
 }
@@ -144,7 +148,10 @@ Result<VbdSettings> open_disk(const std::string& path, DiskAccess access) {
     } else {
         bytes = measure_file(found, access, disk);
     }
-    if (bytes == 0 || bytes % wire::block_sector != 0) {
+    if (bytes == 0) {
+        return base::fail(Code::unsupported, "disk " + path + ": empty, a disk has 512 bytes or a multiple of that");
+    }
+    if (bytes % wire::block_sector != 0) {
         return base::fail(Code::unsupported,
                           "disk " + path + ": " + std::to_string(bytes) + " bytes, a disk has a multiple of 512");
     }

@@ -10,7 +10,7 @@
 #include "noxs/backends/console.hpp"
 #include "tests/support/fake_domain.hpp"
 #include "tests/unit/noxs/recording_listener.hpp"
-#include "tests/unit/noxs/temp_folder.hpp"
+#include "tests/support/temp_dir.hpp"
 
 namespace test_support {
 
@@ -67,7 +67,7 @@ struct ConsoleGuest : testing::Test {
         return backend;
     }
 
-    TempFolder folder;
+    TempDir folder;
     FakeDomain domain;
     RecordingListener listener;
     noxs::ConsoleThrottle throttle{};

@@ -10,7 +10,7 @@
 #include <fstream>
 #include <string>
 
-#include "tests/unit/noxs/temp_folder.hpp"
+#include "tests/support/temp_dir.hpp"
 
 namespace noxs {
 namespace {
@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Log : testing::Test {
-    test_support::TempFolder folder;
+    test_support::TempDir folder;
     std::string path = folder.file("5.log");
 
     ConsoleLog open(std::uint64_t capacity = 16) { return ConsoleLog(path, base::Bytes(capacity)); }
