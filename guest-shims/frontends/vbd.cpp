@@ -75,11 +75,16 @@ void Vbd::allocate(base::DomId backend) {
     pages_ = granted;
 }
 
-/// Stays with the device that it has as long as that is in the page.
-void Vbd::look_for_device() {
-    const auto& devices = system_.devices();
-    if (device_ && devices.find(device_->type, device_->id)) {
-        return;
+/// Stays with the device that it has as long as that is in the page. False: the page is being written.
+bool Vbd::look_for_device() {
+    wire::DeviceEntry entries[wire::max_devices];
+    const auto count = system_.devices().list(entries);
+    if (!count) {
+        return false;
+    }
+    const std::span listed(entries, *count);
+    if (device_ && is_still_there(listed, *device_, control_->header, said_)) {
+        return true;
     }
     if (device_) {
         lost_ |= used_;
@@ -87,19 +92,24 @@ void Vbd::look_for_device() {
         control_ = nullptr;
         connected_ = closing_ = held_ = false;
     }
-    const auto found =
-        wanted_id_ ? devices.find(wire::DeviceType::vbd, *wanted_id_) : devices.first(wire::DeviceType::vbd);
-    if (found) {
-        control_ = control_page<wire::VbdControl>(*found);
-        device_ = control_ != nullptr ? found : std::nullopt;
+    for (const auto& entry : listed) {
+        if (entry.type == wire::DeviceType::vbd && (!wanted_id_ || entry.id == *wanted_id_)) {
+            control_ = control_page<wire::VbdControl>(entry);
+            if (control_ != nullptr) {
+                device_ = entry;
+                said_ = load_acquire(control_->header.frontend_state);
+            }
+            break;
+        }
     }
+    return true;
 }
 
 bool Vbd::follow() {
     const bool before = connected();
+    bool anew = false;
     if (const std::uint32_t generation = system_.devices().generation(); generation != generation_) {
-        generation_ = generation;
-        look_for_device();
+        generation_ = look_for_device() ? generation : generation_;
     }
     if (control_ != nullptr) {
         const wire::State backend = load_acquire(control_->header.backend_state);
@@ -108,9 +118,10 @@ bool Vbd::follow() {
             leave(backend);
         } else if (!connected_ && backend == wire::State::init_wait) {
             connect();
+            anew = true;
         }
     }
-    return connected() != before;
+    return anew || connected() != before;
 }
 
 /// Publishes the ring; the backend becomes connected when it has mapped it.
@@ -135,7 +146,12 @@ void Vbd::connect() {
     store_relaxed(control_->header.frontend_features, features);
     store_relaxed(control_->ring_order, std::uint32_t{0});
     store_relaxed(control_->ring_ref[0], ring_ref_.value);
-    store_release(control_->header.frontend_state, wire::State::connected);
+    say(wire::State::connected);
+}
+
+void Vbd::say(wire::State state) {
+    said_ = state;
+    store_release(control_->header.frontend_state, state);
     system_.platform().notify(base::EvtchnPort{device_->port});
 }
 
@@ -164,8 +180,7 @@ void Vbd::disconnect(wire::State backend) {
     lost_ |= used_;
     held_ = !has_let_go(backend);
     connected_ = closing_ = false;
-    store_release(control_->header.frontend_state, wire::State::closed);
-    system_.platform().notify(base::EvtchnPort{device_->port});
+    say(wire::State::closed);
 }
 
 bool Vbd::can_be_said(const Request& request) const {

@@ -29,7 +29,8 @@ class Vbd {
     Vbd(const Vbd&) = delete;
     Vbd& operator=(const Vbd&) = delete;
 
-    /// Looks at the device page, where that changed, and at the backend's state. Returns whether `connected` changed.
+    /// Looks at the device page, where that changed, and at the backend's state. Returns whether it connected, or
+    /// is no longer connected.
     bool follow();
     /// Requests may be started; those before the backend comes wait on the ring.
     bool connected() const { return connected_ && !closing_; }
@@ -79,7 +80,8 @@ class Vbd {
 
  private:
     void allocate(base::DomId backend);
-    void look_for_device();
+    bool look_for_device();
+    void say(noxs::wire::State state);
     void connect();
     void leave(noxs::wire::State backend);
     void disconnect(noxs::wire::State backend);
@@ -90,7 +92,8 @@ class Vbd {
 
     System& system_;
     std::optional<std::uint32_t> wanted_id_;
-    std::uint32_t generation_{1};  // odd: no settled page has it
+    std::uint32_t generation_{1};                         // odd: no settled page has it
+    noxs::wire::State said_{noxs::wire::State::unknown};  // frontend_state
     std::optional<noxs::wire::DeviceEntry> device_;
     noxs::wire::VbdControl* control_{nullptr};
     bool connected_{false};

@@ -108,11 +108,16 @@ bool Vif::grant(base::DomId backend) {
     return tx_page_ref_ && rx_page_ref_ && sent > 0 && received > 0;
 }
 
-/// Stays with the device that it has as long as that is in the page.
-void Vif::look_for_device() {
-    const auto& devices = system_.devices();
-    if (device_ && devices.find(device_->type, device_->id)) {
-        return;
+/// Stays with the device that it has as long as that is in the page. False: the page is being written.
+bool Vif::look_for_device() {
+    wire::DeviceEntry entries[wire::max_devices];
+    const auto count = system_.devices().list(entries);
+    if (!count) {
+        return false;
+    }
+    const std::span listed(entries, *count);
+    if (device_ && is_still_there(listed, *device_, control_->header, said_)) {
+        return true;
     }
     if (device_) {
         device_.reset();
@@ -120,22 +125,23 @@ void Vif::look_for_device() {
         forget_backend();
     }
     const bool first_is_taken = other_ != nullptr && other_->device_;
-    wire::DeviceEntry entries[wire::max_devices];
-    const std::size_t count = devices.list(entries);
-    for (std::size_t i = 0; i < count && !device_; ++i) {
-        const auto& entry = entries[i];
-        if (entry.type == wire::DeviceType::vif && !(first_is_taken && entry.id == other_->device_->id)) {
-            control_ = control_page<wire::VifControl>(entry);
-            device_ = control_ != nullptr ? std::optional(entry) : std::nullopt;
+    for (const auto& entry : listed) {
+        const bool suits = entry.type == wire::DeviceType::vif && !(first_is_taken && entry.id == other_->device_->id);
+        control_ = suits ? control_page<wire::VifControl>(entry) : nullptr;
+        if (control_ != nullptr) {
+            device_ = entry;
+            said_ = load_acquire(control_->header.frontend_state);
+            break;
         }
     }
+    return true;
 }
 
 bool Vif::follow() {
     const bool before = connected_;
+    bool anew = false;
     if (const std::uint32_t generation = system_.devices().generation(); generation != generation_) {
-        generation_ = generation;
-        look_for_device();
+        generation_ = look_for_device() ? generation : generation_;
     }
     if (control_ != nullptr) {
         const wire::State backend = load_acquire(control_->header.backend_state);
@@ -143,9 +149,10 @@ bool Vif::follow() {
             disconnect();
         } else if (!connected_ && backend == wire::State::init_wait) {
             connect();
+            anew = true;
         }
     }
-    return connected_ != before;
+    return anew || connected_ != before;
 }
 
 /// Publishes the rings, full of empty buffers; the backend becomes connected when it has mapped them.
@@ -176,7 +183,12 @@ void Vif::connect() {
     store_relaxed(control_->queue[0].rx_ref, rx_page_ref_->value);
     store_relaxed(control_->queues, 1U);
     store_relaxed(control_->header.frontend_features, features_);
-    store_release(control_->header.frontend_state, wire::State::connected);
+    say(wire::State::connected);
+}
+
+void Vif::say(wire::State state) {
+    said_ = state;
+    store_release(control_->header.frontend_state, state);
     system_.platform().notify(base::EvtchnPort{device_->port});
 }
 
@@ -190,8 +202,7 @@ void Vif::forget_backend() {
 /// Lets the backend go; it stops using the buffers before it closes, and after that only opens anew.
 void Vif::disconnect() {
     forget_backend();
-    store_release(control_->header.frontend_state, wire::State::closed);
-    system_.platform().notify(base::EvtchnPort{device_->port});
+    say(wire::State::closed);
 }
 
 void Vif::post(std::uint32_t buffer) {

@@ -51,7 +51,8 @@ class Vif {
     Vif(const Vif&) = delete;
     Vif& operator=(const Vif&) = delete;
 
-    /// Looks at the device page, where that changed, and at the backend's state. Returns whether `connected` changed.
+    /// Looks at the device page, where that changed, and at the backend's state. Returns whether it connected, or
+    /// is no longer connected.
     bool follow();
     /// Frames may be sent; those sent before the backend comes wait on the ring.
     bool connected() const { return connected_; }
@@ -107,7 +108,8 @@ class Vif {
 
     void allocate();
     bool grant(base::DomId backend);
-    void look_for_device();
+    bool look_for_device();
+    void say(noxs::wire::State state);
     void connect();
     void disconnect();
     void forget_backend();
@@ -117,7 +119,8 @@ class Vif {
     System& system_;
     const Vif* other_;
     Pools pools_;
-    std::uint32_t generation_{1};  // odd: no settled page has it
+    std::uint32_t generation_{1};                         // odd: no settled page has it
+    noxs::wire::State said_{noxs::wire::State::unknown};  // frontend_state
     std::optional<noxs::wire::DeviceEntry> device_;
     noxs::wire::VifControl* control_{nullptr};
     bool connected_{false};

@@ -96,7 +96,7 @@ void doorbell_flood(System& system) {
 
 std::span<const wire::DeviceEntry> list_devices(System& system) {
     static wire::DeviceEntry devices[wire::max_devices];
-    return {devices, system.devices().list(devices)};
+    return {devices, system.devices().list(devices).value_or(0)};
 }
 
 /// Calls `ring` after each round of changes, so that every backend looks at every state.

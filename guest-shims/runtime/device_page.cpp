@@ -11,8 +11,8 @@ namespace wire = noxs::wire;
 
 namespace {
 
-/// A writer holds the page for a microsecond. One that never lets go is broken: then there are no devices.
-constexpr unsigned max_attempts = 10'000;
+/// A writer holds the page for a microsecond, unless it is interrupted.
+constexpr unsigned max_attempts = 1000;
 
 /// Copies an entry word by word: each byte is read once, and none after the second look at the generation (acquire;
 /// a fence would do, but the thread sanitizer does not know fences).
@@ -29,71 +29,55 @@ wire::DeviceEntry copy_entry(const wire::DeviceEntry& from) {
 
 }  // namespace
 
-/// Calls visit(entry) for each slot in use. Returns false where the page can't be read. `visit` starts over when
-/// called with a null pointer: what it has seen so far was torn.
+/// Calls visit(entry) for each slot in use. False: what was seen may be torn.
 template <class Visit>
-bool DevicePageReader::scan(Visit visit) const {
+bool DevicePageReader::try_scan(Visit visit) const {
     if (page_ == nullptr) {
+        return true;
+    }
+    const std::uint32_t before = load_acquire(page_->generation);
+    if (before % 2 != 0) {
+        __builtin_ia32_pause();
         return false;
     }
-    for (unsigned attempt = 0; attempt < max_attempts; ++attempt) {
-        const std::uint32_t before = load_acquire(page_->generation);
-        if ((before & 1) != 0) {
-            __builtin_ia32_pause();
-            continue;
-        }
-        visit(nullptr);
-        const bool known = load_acquire(page_->magic) == wire::magic && load_acquire(page_->version) == wire::version &&
-                           load_acquire(page_->entry_size) == sizeof(wire::DeviceEntry);
-        const std::uint32_t count = load_acquire(page_->count);
-        const bool bounded = known && count <= wire::max_devices;
-        for (std::uint32_t i = 0; bounded && i < count; ++i) {
-            const wire::DeviceEntry entry = copy_entry(page_->entries[i]);
-            if (entry.type != wire::DeviceType::none) {
-                visit(&entry);
-            }
-        }
-        if (load_acquire(page_->generation) == before) {
-            return bounded;
+    const bool known = load_acquire(page_->magic) == wire::magic && load_acquire(page_->version) == wire::version &&
+                       load_acquire(page_->entry_size) == sizeof(wire::DeviceEntry);
+    const std::uint32_t count = load_acquire(page_->count);
+    for (std::uint32_t i = 0; known && count <= wire::max_devices && i < count; ++i) {
+        const wire::DeviceEntry entry = copy_entry(page_->entries[i]);
+        if (entry.type != wire::DeviceType::none) {
+            visit(entry);
         }
     }
-    return false;
-}
-
-std::optional<wire::DeviceEntry> DevicePageReader::find(wire::DeviceType type, std::uint32_t id) const {
-    std::optional<wire::DeviceEntry> found;
-    const bool readable = scan([&](const wire::DeviceEntry* entry) {
-        if (entry == nullptr) {
-            found.reset();
-        } else if (!found && entry->type == type && entry->id == id) {
-            found = *entry;
-        }
-    });
-    return readable ? found : std::nullopt;
+    return load_acquire(page_->generation) == before;
 }
 
 std::optional<wire::DeviceEntry> DevicePageReader::first(wire::DeviceType type) const {
     std::optional<wire::DeviceEntry> found;
-    const bool readable = scan([&](const wire::DeviceEntry* entry) {
-        if (entry == nullptr) {
-            found.reset();
-        } else if (!found && entry->type == type) {
-            found = *entry;
+    const auto visit = [&](const wire::DeviceEntry& entry) {
+        if (!found && entry.type == type) {
+            found = entry;
         }
-    });
-    return readable ? found : std::nullopt;
+    };
+    while (!try_scan(visit)) {
+        found.reset();
+    }
+    return found;
 }
 
-std::size_t DevicePageReader::list(std::span<wire::DeviceEntry> out) const {
-    std::size_t count = 0;
-    const bool readable = scan([&](const wire::DeviceEntry* entry) {
-        if (entry == nullptr) {
-            count = 0;
-        } else if (count < out.size()) {
-            out[count++] = *entry;
+std::optional<std::size_t> DevicePageReader::list(std::span<wire::DeviceEntry> out) const {
+    for (unsigned attempt = 0; attempt < max_attempts; ++attempt) {
+        std::size_t count = 0;
+        const auto visit = [&](const wire::DeviceEntry& entry) {
+            if (count < out.size()) {
+                out[count++] = entry;
+            }
+        };
+        if (try_scan(visit)) {
+            return count;
         }
-    });
-    return readable ? count : 0;
+    }
+    return std::nullopt;
 }
 
 std::uint32_t DevicePageReader::generation() const {

@@ -10,28 +10,26 @@
 
 namespace guest {
 
-/// The guest's reader of the device page. Copies entries out between two equal, even reads of `generation`, one
-/// entry at a time, so that looking up one device touches no more of the stack than that entry. Page null, of another
-/// version, or for ever half written: no devices.
+/// The guest's reader of the device page. Copies entries out between two equal, even reads of `generation`. Page null or of
+/// another version: no devices.
 class DevicePageReader {
  public:
     explicit DevicePageReader(const noxs::wire::DevicePage* page) : page_(page) {}
 
-    /// The device of this type and id.
-    std::optional<noxs::wire::DeviceEntry> find(noxs::wire::DeviceType type, std::uint32_t id) const;
-
-    /// The device of this type with the smallest slot.
+    /// The device of this type with the smallest slot. For a guest that boots: waits while the page is being written.
     std::optional<noxs::wire::DeviceEntry> first(noxs::wire::DeviceType type) const;
 
-    /// Copies all devices, without empty slots, to `out`; returns how many there were room for.
-    std::size_t list(std::span<noxs::wire::DeviceEntry> out) const;
+    /// Copies all devices, without empty slots, to `out`; returns how many there were room for. Nothing: the page is being
+    /// written, by somebody who may have been interrupted or killed. Whoever ends that rings the port of sysctl; what was
+    /// known before holds until then.
+    std::optional<std::size_t> list(std::span<noxs::wire::DeviceEntry> out) const;
 
     /// Changes whenever the page does: a guest that waits for hot-plugged devices compares it.
     std::uint32_t generation() const;
 
  private:
     template <class Visit>
-    bool scan(Visit visit) const;
+    bool try_scan(Visit visit) const;
 
     const noxs::wire::DevicePage* page_;
 };

@@ -26,11 +26,15 @@ void read_device_page(const std::uint8_t* data, std::size_t size) {
     std::memcpy(&page, data, std::min(size, sizeof page));
     const guest::DevicePageReader reader(&page);
     static wire::DeviceEntry entries[wire::max_devices];
-    const std::size_t count = reader.list(entries);
-    require(count <= wire::max_devices && (count == 0 || page.count <= wire::max_devices));
-    for (std::size_t i = 0; i < count; ++i) {
-        const auto found = reader.find(entries[i].type, entries[i].id);
-        require(found && found->type == entries[i].type && found->id == entries[i].id);
+    const auto count = reader.list(entries);
+    require(count.has_value() == (page.generation % 2 == 0));
+    if (!count) {
+        return;
+    }
+    require(*count <= wire::max_devices && (*count == 0 || page.count <= wire::max_devices));
+    for (std::size_t i = 0; i < *count; ++i) {
+        const auto found = reader.first(entries[i].type);
+        require(found && found->type == entries[i].type);
     }
 }
 

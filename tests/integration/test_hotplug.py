@@ -92,6 +92,18 @@ def test_verbs(networked, world):
     assert world.is_deaf("10.9.0.40")
 
 
+def test_another_vif_comes_to_a_guest_that_slept_through_it(networked, world):
+    """The first one went without the guest, and the second has its name, its control page, and another address."""
+    guest = networked.create("httpd", memory=8, vifs=[{"bridge": "net"}])
+    world.ping(address_of(networked, guest))
+    networked.ask("domain.pause", id=guest["id"])
+    take(networked, guest, "vif", 0)
+    assert attach_vif(networked, guest, bridge="net", ip="10.9.0.50")["id"] == 0
+    networked.ask("domain.unpause", id=guest["id"])
+    world.ping("10.9.0.50")
+    assert world.status_of("http://10.9.0.50/") == "200"
+
+
 # ---- go
 
 

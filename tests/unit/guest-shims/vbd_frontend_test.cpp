@@ -243,6 +243,36 @@ TEST_F(VbdFrontend, FollowsADeviceThatComesAndGoes) {
     EXPECT_EQ(vbd.take()->tag, 5U);
 }
 
+// Its writer was interrupted, or killed: another one writes the page anew.
+TEST_F(VbdFrontend, RequestsGoOnWhileThePageIsBeingWritten) {
+    Vbd vbd(system, 1);
+    ASSERT_TRUE(vbd.start({BlockOp::read, 0, 8, 0, 3}));
+    vbd.flush();
+    guest.devices.generation += 1;
+    EXPECT_FALSE(vbd.follow());
+    EXPECT_FALSE(vbd.take());
+    guest.devices.generation += 1;
+    EXPECT_FALSE(vbd.follow());
+    backend->serve();
+    EXPECT_EQ(vbd.take()->status, noxs::wire::block_okay);
+}
+
+// The guest was paused meanwhile: the device went without it.
+TEST_F(VbdFrontend, ConnectsToANewDeviceOfTheSameName) {
+    Vbd vbd(system, 1);
+    ASSERT_TRUE(vbd.start({BlockOp::read, 0, 8, 0, 3}));
+    vbd.flush();
+    backend->prepare();
+    backend->attach();
+    EXPECT_TRUE(vbd.follow());
+    EXPECT_EQ(backend->frontend(), State::connected);
+    EXPECT_EQ(vbd.take()->status, noxs::wire::block_error);
+    ASSERT_TRUE(vbd.start({BlockOp::read, 0, 8, 0, 5}));
+    vbd.flush();
+    backend->serve();
+    EXPECT_EQ(vbd.take()->tag, 5U);
+}
+
 TEST_F(VbdFrontend, OtherDevicesAreNotItsOwn) {
     const Vbd vbd(system, 1, 17);
     EXPECT_FALSE(vbd.connected());

@@ -237,6 +237,42 @@ TEST_F(VifTest, FollowsHotPlug) {
     EXPECT_EQ(receive(vif), "hello");
 }
 
+// Its writer was interrupted, or killed: another one writes the page anew.
+TEST_F(VifTest, KeepsItsDeviceWhileThePageIsBeingWritten) {
+    Vif vif(system, pools);
+    guest.devices.generation += 1;
+    EXPECT_FALSE(vif.follow());
+    EXPECT_TRUE(vif.connected());
+    guest.devices.generation += 1;
+    EXPECT_FALSE(vif.follow());
+    EXPECT_TRUE(backend.deliver("hello"));
+    EXPECT_EQ(receive(vif), "hello");
+    guest.devices.generation += 1;
+    vif.follow();
+    backend.detach();
+    guest.devices.generation += 1;
+    EXPECT_TRUE(vif.follow());
+    EXPECT_FALSE(vif.connected());
+}
+
+// The guest was paused meanwhile: the device went without it.
+TEST_F(VifTest, ConnectsToANewDeviceOfTheSameName) {
+    Vif vif(system, pools);
+    send(vif, "lost");
+    vif.flush();
+    backend.restart();
+    backend.state(wire::State::init_wait);
+    backend.control.page.header.frontend_state = wire::State::unknown;
+    backend.control.page.ipv4[3] = 10;
+    backend.attach();
+    EXPECT_TRUE(vif.follow());
+    EXPECT_EQ(vif.address().ipv4[3], 10);
+    EXPECT_EQ(backend.frontend(), wire::State::connected);
+    EXPECT_TRUE(backend.deliver("hello"));
+    EXPECT_EQ(receive(vif), "hello");
+    EXPECT_EQ(send(vif, "again"), "sent");
+}
+
 TEST_F(VifTest, TwoOfThemServeTwoDevices) {
     FakeVif second(guest);
     second.slot = 3;
