@@ -53,7 +53,7 @@ void decrement_ttl(std::byte* packet) {
 Forwarder::Forwarder(System& system, const Rules& rules, Vif::Pools pools)
     : system_(system),
       rules_(rules),
-      sides_{{{Vif(system, pools), {}, 0, 0, 0}, {Vif(system, pools, &sides_[0].vif), {}, 0, 0, 0}}} {
+      sides_{{Vif(system, pools), {}, 0, 0, 0}, {Vif(system, pools, &sides_[0].vif), {}, 0, 0, 0}} {
     follow();
     system.set_service(this);
 }

@@ -68,7 +68,7 @@ class Forwarder final : public Service {
 
     System& system_;
     const Rules& rules_;
-    std::array<Side, 2> sides_;
+    Side sides_[2];
     std::array<Held, 32> held_{};
     std::size_t next_held_{0};
     Gathering gathering_;
