@@ -75,44 +75,22 @@ void Vbd::allocate(base::DomId backend) {
     pages_ = granted;
 }
 
-/// Stays with the device that it has as long as that is in the page. False: the page is being written.
-bool Vbd::look_for_device() {
-    wire::DeviceEntry entries[wire::max_devices];
-    const auto count = system_.devices().list(entries);
-    if (!count) {
-        return false;
-    }
-    const std::span listed(entries, *count);
-    if (device_ && is_still_there(listed, *device_, control_->header, said_)) {
-        return true;
-    }
-    if (device_) {
+void Vbd::look_for_device() {
+    const auto suits = [this](const wire::DeviceEntry& entry) {
+        return entry.type == wire::DeviceType::vbd && (!wanted_id_ || entry.id == *wanted_id_);
+    };
+    device_.look(system_.devices(), suits, [this] {
         lost_ |= used_;
-        device_.reset();
-        control_ = nullptr;
         connected_ = closing_ = held_ = false;
-    }
-    for (const auto& entry : listed) {
-        if (entry.type == wire::DeviceType::vbd && (!wanted_id_ || entry.id == *wanted_id_)) {
-            control_ = control_page<wire::VbdControl>(entry);
-            if (control_ != nullptr) {
-                device_ = entry;
-                said_ = load_acquire(control_->header.frontend_state);
-            }
-            break;
-        }
-    }
-    return true;
+    });
 }
 
 bool Vbd::follow() {
     const bool before = connected();
     bool anew = false;
-    if (const std::uint32_t generation = system_.devices().generation(); generation != generation_) {
-        generation_ = look_for_device() ? generation : generation_;
-    }
-    if (control_ != nullptr) {
-        const wire::State backend = load_acquire(control_->header.backend_state);
+    look_for_device();
+    if (device_) {
+        const wire::State backend = load_acquire(device_.control().header.backend_state);
         held_ = held_ && !has_let_go(backend);
         if (connected_ && is_leaving(backend)) {
             leave(backend);
@@ -126,15 +104,16 @@ bool Vbd::follow() {
 
 /// Publishes the ring; the backend becomes connected when it has mapped it.
 void Vbd::connect() {
+    auto& control = device_.control();
     if (ring_page_ == nullptr) {
-        allocate(base::DomId{device_->backend});
+        allocate(base::DomId{device_.entry().backend});
     }
-    sectors_ = load_relaxed(control_->sectors);
-    sector_size_ = load_relaxed(control_->sector_size);
-    flags_ = load_relaxed(control_->flags);
+    sectors_ = load_relaxed(control.sectors);
+    sector_size_ = load_relaxed(control.sector_size);
+    flags_ = load_relaxed(control.flags);
     const auto indirect = static_cast<std::uint64_t>(wire::VbdFeature::indirect);
-    const std::uint64_t features = load_relaxed(control_->header.backend_features) & indirect;
-    const std::uint32_t offered = load_relaxed(control_->max_indirect_segments);
+    const std::uint64_t features = load_relaxed(control.header.backend_features) & indirect;
+    const std::uint32_t offered = load_relaxed(control.max_indirect_segments);
     request_pages_ = wire::direct_segments;
     if (features != 0 && list_refs_ != nullptr && offered > wire::direct_segments) {
         request_pages_ = offered < max_request_pages ? offered : max_request_pages;
@@ -143,16 +122,10 @@ void Vbd::connect() {
     ring_.start(*ring_page_);
     connected_ = true;
     closing_ = false;
-    store_relaxed(control_->header.frontend_features, features);
-    store_relaxed(control_->ring_order, std::uint32_t{0});
-    store_relaxed(control_->ring_ref[0], ring_ref_.value);
-    say(wire::State::connected);
-}
-
-void Vbd::say(wire::State state) {
-    said_ = state;
-    store_release(control_->header.frontend_state, state);
-    system_.platform().notify(base::EvtchnPort{device_->port});
+    store_relaxed(control.header.frontend_features, features);
+    store_relaxed(control.ring_order, std::uint32_t{0});
+    store_relaxed(control.ring_ref[0], ring_ref_.value);
+    device_.say(system_.platform(), wire::State::connected);
 }
 
 Nanoseconds Vbd::patience_left() const {
@@ -180,7 +153,7 @@ void Vbd::disconnect(wire::State backend) {
     lost_ |= used_;
     held_ = !has_let_go(backend);
     connected_ = closing_ = false;
-    say(wire::State::closed);
+    device_.say(system_.platform(), wire::State::closed);
 }
 
 bool Vbd::can_be_said(const Request& request) const {
@@ -245,7 +218,7 @@ bool Vbd::start(const Request& request) {
 
 void Vbd::flush() {
     if (connected_ && ring_.publish()) {
-        system_.platform().notify(base::EvtchnPort{device_->port});
+        system_.platform().notify(base::EvtchnPort{device_.entry().port});
     }
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "guest-shims/frontends/control.hpp"
 #include "guest-shims/frontends/front_ring.hpp"
 #include "guest-shims/frontends/system.hpp"
 #include "guest-shims/runtime/grants.hpp"
@@ -74,14 +75,9 @@ class Vbd {
     /// How long to sleep at most before `follow`; nothing: until it rings.
     std::optional<Nanoseconds> patience() const;
 
-    /// The shared pages, for tests.
-    noxs::wire::BlockRing* ring_page() { return ring_page_; }
-    noxs::wire::VbdControl* control() { return control_; }
-
  private:
     void allocate(base::DomId backend);
-    bool look_for_device();
-    void say(noxs::wire::State state);
+    void look_for_device();
     void connect();
     void leave(noxs::wire::State backend);
     void disconnect(noxs::wire::State backend);
@@ -92,10 +88,7 @@ class Vbd {
 
     System& system_;
     std::optional<std::uint32_t> wanted_id_;
-    std::uint32_t generation_{1};                         // odd: no settled page has it
-    noxs::wire::State said_{noxs::wire::State::unknown};  // frontend_state
-    std::optional<noxs::wire::DeviceEntry> device_;
-    noxs::wire::VbdControl* control_{nullptr};
+    FollowedDevice<noxs::wire::VbdControl> device_;
     bool connected_{false};
     bool closing_{false};
     bool held_{false};  // it was left, and has not said that it lets go of our pages

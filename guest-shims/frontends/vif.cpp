@@ -108,43 +108,20 @@ bool Vif::grant(base::DomId backend) {
     return tx_page_ref_ && rx_page_ref_ && sent > 0 && received > 0;
 }
 
-/// Stays with the device that it has as long as that is in the page. False: the page is being written.
-bool Vif::look_for_device() {
-    wire::DeviceEntry entries[wire::max_devices];
-    const auto count = system_.devices().list(entries);
-    if (!count) {
-        return false;
-    }
-    const std::span listed(entries, *count);
-    if (device_ && is_still_there(listed, *device_, control_->header, said_)) {
-        return true;
-    }
-    if (device_) {
-        device_.reset();
-        control_ = nullptr;
-        forget_backend();
-    }
-    const bool first_is_taken = other_ != nullptr && other_->device_;
-    for (const auto& entry : listed) {
-        const bool suits = entry.type == wire::DeviceType::vif && !(first_is_taken && entry.id == other_->device_->id);
-        control_ = suits ? control_page<wire::VifControl>(entry) : nullptr;
-        if (control_ != nullptr) {
-            device_ = entry;
-            said_ = load_acquire(control_->header.frontend_state);
-            break;
-        }
-    }
-    return true;
+void Vif::look_for_device() {
+    const auto suits = [this](const wire::DeviceEntry& entry) {
+        const bool taken = other_ != nullptr && other_->device_ && other_->device_.entry().id == entry.id;
+        return entry.type == wire::DeviceType::vif && !taken;
+    };
+    device_.look(system_.devices(), suits, [this] { forget_backend(); });
 }
 
 bool Vif::follow() {
     const bool before = connected_;
     bool anew = false;
-    if (const std::uint32_t generation = system_.devices().generation(); generation != generation_) {
-        generation_ = look_for_device() ? generation : generation_;
-    }
-    if (control_ != nullptr) {
-        const wire::State backend = load_acquire(control_->header.backend_state);
+    look_for_device();
+    if (device_) {
+        const wire::State backend = load_acquire(device_.control().header.backend_state);
         if (connected_ && is_leaving(backend)) {
             disconnect();
         } else if (!connected_ && backend == wire::State::init_wait) {
@@ -157,15 +134,16 @@ bool Vif::follow() {
 
 /// Publishes the rings, full of empty buffers; the backend becomes connected when it has mapped them.
 void Vif::connect() {
+    auto& control = device_.control();
     if (tx_page_ == nullptr) {
         allocate();
     }
-    if (!tx_page_ref_ && !grant(base::DomId{device_->backend})) {
+    if (!tx_page_ref_ && !grant(base::DomId{device_.entry().backend})) {
         system_.panic("no room in the grant table for a vif");
     }
     connected_ = true;
-    address_ = address_of(*control_);
-    features_ = load_relaxed(control_->header.backend_features) & wanted_features;
+    address_ = address_of(control);
+    features_ = load_relaxed(control.header.backend_features) & wanted_features;
     tx_ring_.start(*tx_page_);
     rx_ring_.start(*rx_page_);
     tx_free_count_ = 0;
@@ -179,17 +157,11 @@ void Vif::connect() {
         }
     }
     rx_ring_.publish();
-    store_relaxed(control_->queue[0].tx_ref, tx_page_ref_->value);
-    store_relaxed(control_->queue[0].rx_ref, rx_page_ref_->value);
-    store_relaxed(control_->queues, 1U);
-    store_relaxed(control_->header.frontend_features, features_);
-    say(wire::State::connected);
-}
-
-void Vif::say(wire::State state) {
-    said_ = state;
-    store_release(control_->header.frontend_state, state);
-    system_.platform().notify(base::EvtchnPort{device_->port});
+    store_relaxed(control.queue[0].tx_ref, tx_page_ref_->value);
+    store_relaxed(control.queue[0].rx_ref, rx_page_ref_->value);
+    store_relaxed(control.queues, 1U);
+    store_relaxed(control.header.frontend_features, features_);
+    device_.say(system_.platform(), wire::State::connected);
 }
 
 void Vif::forget_backend() {
@@ -202,7 +174,7 @@ void Vif::forget_backend() {
 /// Lets the backend go; it stops using the buffers before it closes, and after that only opens anew.
 void Vif::disconnect() {
     forget_backend();
-    say(wire::State::closed);
+    device_.say(system_.platform(), wire::State::closed);
 }
 
 void Vif::post(std::uint32_t buffer) {
@@ -297,7 +269,7 @@ void Vif::flush() {
     const bool tx = tx_ring_.publish();
     const bool rx = rx_ring_.publish();
     if (tx || rx) {
-        system_.platform().notify(base::EvtchnPort{device_->port});
+        system_.platform().notify(base::EvtchnPort{device_.entry().port});
     }
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 
+#include "guest-shims/frontends/control.hpp"
 #include "guest-shims/frontends/front_ring.hpp"
 #include "guest-shims/frontends/system.hpp"
 #include "guest-shims/runtime/grants.hpp"
@@ -108,8 +109,7 @@ class Vif {
 
     void allocate();
     bool grant(base::DomId backend);
-    bool look_for_device();
-    void say(noxs::wire::State state);
+    void look_for_device();
     void connect();
     void disconnect();
     void forget_backend();
@@ -119,10 +119,7 @@ class Vif {
     System& system_;
     const Vif* other_;
     Pools pools_;
-    std::uint32_t generation_{1};                         // odd: no settled page has it
-    noxs::wire::State said_{noxs::wire::State::unknown};  // frontend_state
-    std::optional<noxs::wire::DeviceEntry> device_;
-    noxs::wire::VifControl* control_{nullptr};
+    FollowedDevice<noxs::wire::VifControl> device_;
     bool connected_{false};
     std::uint64_t features_{0};
     VifAddress address_{};

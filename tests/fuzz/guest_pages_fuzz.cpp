@@ -34,7 +34,8 @@ void read_device_page(const std::uint8_t* data, std::size_t size) {
     require(*count <= wire::max_devices && (*count == 0 || page.count <= wire::max_devices));
     for (std::size_t i = 0; i < *count; ++i) {
         const auto found = reader.first(entries[i].type);
-        require(found && found->type == entries[i].type);
+        const auto* expected = std::ranges::find(entries, entries[i].type, &wire::DeviceEntry::type);
+        require(found && std::memcmp(&*found, expected, sizeof *expected) == 0);
     }
 }
 

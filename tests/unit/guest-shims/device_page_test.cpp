@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <memory>
@@ -113,7 +114,7 @@ TEST(DevicePageReader, AgreesWithTheReaderOfNoxsOnRandomPages) {
         p->page.generation &= ~1U;
         p->page.count = static_cast<std::uint32_t>(random() % 140);
         for (auto& entry : p->page.entries) {
-            entry.type = static_cast<wire::DeviceType>(random() % 5);
+            entry.type = static_cast<wire::DeviceType>(random() % 6);
             entry.id %= 16;
         }
         noxs::PageReader theirs;
@@ -124,8 +125,10 @@ TEST(DevicePageReader, AgreesWithTheReaderOfNoxsOnRandomPages) {
         wire::DeviceEntry found[wire::max_devices];
         const auto count = ours.list(found);
         ASSERT_TRUE(count);
-        ASSERT_EQ(expected.size(), *count);
-        ASSERT_TRUE(expected.empty() || std::memcmp(expected.data(), found, *count * sizeof found[0]) == 0);
+        const auto unknown = [](const wire::DeviceEntry& entry) { return !noxs::known_type(entry.type); };
+        const auto known = static_cast<std::size_t>(std::remove_if(found, found + *count, unknown) - found);
+        ASSERT_EQ(expected.size(), known);
+        ASSERT_TRUE(expected.empty() || std::memcmp(expected.data(), found, known * sizeof found[0]) == 0);
     }
 }
 
